@@ -1,0 +1,62 @@
+"""Bailiwick: a runtime for persistent agents that keeps each one inside its authority.
+
+Every effect an agent has on the world is authorised before it happens, recorded before and after, paid for, and read from the record
+rather than done again when a crash is followed by a resume. Start with `Agent`, `action`, `tool` and `open`; ARCHITECTURE.md has the map.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bailiwick.agents import Agent, Handle, Receipt, action, event, loop, timer
+    from bailiwick.bailiff import Bailiwick, open
+    from bailiwick.charter import Charter, Rule
+    from bailiwick.effects import Cost, EffectClass, Fidelity, Obtained, Tool, compensable, tool
+    from bailiwick.grants import Budget
+
+_FACES = {
+    "bailiwick.agents": ("Agent", "Handle", "Receipt", "action", "event", "loop", "timer"),
+    "bailiwick.bailiff": ("Bailiwick", "open"),
+    "bailiwick.charter": ("Charter", "Rule"),
+    "bailiwick.effects": ("Cost", "EffectClass", "Fidelity", "Obtained", "Tool", "compensable", "tool"),
+    "bailiwick.grants": ("Budget",),
+}
+_FACE_OF = {name: face for face, names in _FACES.items() for name in names}
+
+__all__ = [
+    "Agent",
+    "Bailiwick",
+    "Budget",
+    "Charter",
+    "Cost",
+    "EffectClass",
+    "Fidelity",
+    "Handle",
+    "Obtained",
+    "Receipt",
+    "Rule",
+    "Tool",
+    "action",
+    "compensable",
+    "event",
+    "loop",
+    "open",
+    "timer",
+    "tool",
+]
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for when it is asked for, so that the command line starts fast."""
+    face = _FACE_OF.get(name)
+    if face is None:
+        raise AttributeError(f"module 'bailiwick' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(face), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

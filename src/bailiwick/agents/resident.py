@@ -1,0 +1,126 @@
+"""One agent living on a host: its turns, its open actions, its seals and its control loops."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+from bailiwick.agents.agent import Agent
+from bailiwick.agents.blueprint import Blueprint
+from bailiwick.agents.run import current
+from bailiwick.agents.turnstile import Turnstile
+from bailiwick.effects import Seal
+from bailiwick.errors import Refused
+from bailiwick.ids import AgentId, EffectId
+from bailiwick.ledger import Sealed
+
+if TYPE_CHECKING:
+    from bailiwick.agents.control import Loop
+    from bailiwick.agents.handle import Handle
+    from bailiwick.agents.host import Host
+
+
+class Resident:
+    """What the host keeps of one agent. Parts that most agents never need are made when they are first needed."""
+
+    __slots__ = (
+        "_quiet",
+        "_sealed",
+        "_turnstile",
+        "agent",
+        "answering",
+        "blueprint",
+        "host",
+        "id",
+        "loops",
+        "name",
+        "open",
+        "shutdown",
+        "ticks",
+    )
+
+    def __init__(self, host: Host, agent_id: AgentId, name: str, blueprint: Blueprint) -> None:
+        self.host = host
+        self.id = agent_id
+        self.name = name
+        self.blueprint = blueprint
+        self.agent: Agent = blueprint.kind.__new__(blueprint.kind)
+        self.agent._resident = self  # pyright: ignore[reportPrivateUsage] -- the one place that gives an agent its home
+        self.answering: dict[EffectId, asyncio.Task[None]] | None = None
+        self.loops: list[Loop] | None = None
+        self.shutdown: asyncio.Event | None = None
+        self.open = 0
+        """How many runs are half done."""
+        self.ticks: dict[str, int] = {}
+        self._sealed: bytes | None = None
+        self._quiet: asyncio.Event | None = None
+        self._turnstile = Turnstile() if blueprint.any_exclusive else None
+
+    def handle(self) -> Handle[Any]:
+        """A handle to this agent."""
+        return self.host.handle(self.id)
+
+    def restore(self, sealed: Sealed) -> None:
+        """Take state and tick counts from the newest seal. Raises `BadInput` if the class declares other state by now."""
+        self.blueprint.restore(self.agent, sealed.seal.state)
+        self.ticks = dict(sealed.seal.ticks)
+        self._sealed = sealed.seal.state
+
+    async def begin(self, *, exclusive: bool = False) -> None:
+        """Wait for this run's turn; from then on it is half done."""
+        if self._turnstile is not None:
+            await self._turnstile.enter(exclusive=exclusive)
+        self.open += 1
+
+    def end(self) -> None:
+        """A run that began has ended, well or badly."""
+        self.open -= 1
+        if self._turnstile is not None:
+            self._turnstile.leave()
+
+    def seal(self, *, ticked: bool = False) -> Seal | None:
+        """The state to put on record, if it changed since the last seal and nothing is half done; else None."""
+        if self.open or not (self.blueprint.keeps_state or self.ticks):
+            return None
+        state = self.blueprint.state(self.agent)
+        if self._quiet is not None:
+            self._quiet.set()
+        if state == self._sealed and not ticked:
+            return None
+        self._sealed = state
+        return Seal(agent=self.id, state=state, ticks=dict(self.ticks), at_ns=self.host.clock.now_ns())
+
+    async def checkpoint(self) -> None:
+        """See `Agent.checkpoint`."""
+        cursor = current.get()
+        if cursor is not None and cursor.run.agent == self.id and not cursor.run.is_loop:
+            raise Refused("checkpoint() is for control loops: an action's state is sealed when the action ends")
+        while self.open:
+            self._quiet = self._quiet or asyncio.Event()
+            self._quiet.clear()
+            await self._quiet.wait()
+        seal = self.seal()
+        if seal is not None:
+            self.host.gateway.seal(seal)
+        await self.host.gateway.barrier()
+
+    def answer(self, effect: EffectId, work: Coroutine[Any, Any, None]) -> None:
+        """Run ``work``, the answer to ``effect``, as a task that `cancel` finds."""
+        self.answering = self.answering if self.answering is not None else {}
+        self.answering[effect] = self.host.start_task(work)
+
+    def is_answering(self, effect: EffectId) -> bool:
+        """Whether the answer to ``effect`` is being worked on."""
+        return self.answering is not None and effect in self.answering
+
+    def answered(self, effect: EffectId) -> None:
+        """The answer to ``effect`` has been given."""
+        if self.answering is not None:
+            self.answering.pop(effect, None)
+
+    def cancel(self, effect: EffectId) -> None:
+        """Stop working on the answer to ``effect``, if anybody still does."""
+        task = (self.answering or {}).get(effect)
+        if task is not None:
+            task.cancel()

@@ -1,0 +1,76 @@
+"""Runs and positions: how code that is run again asks with the ids it asked with before.
+
+A run is one invocation of an action. Its effects are numbered in the order in which the code asks for them: 1, 2, 3. A task
+started inside the run numbers its own: ``2/1`` is the first effect of the second task. A task gets its number when it is
+created, which the code decides, not when it first runs, which the event loop decides; so ``gather`` and ``TaskGroup`` give the
+same positions every time. That needs to know of every task as it is created: hence the task factory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Generator
+from contextvars import Context, ContextVar, copy_context
+from typing import Any
+
+from bailiwick.ids import AgentId, RunId
+
+
+class Run:
+    """One invocation of an action, or of a tick, a loop or a script."""
+
+    __slots__ = ("agent", "id", "is_loop", "rebuilding")
+
+    def __init__(self, run: RunId, agent: AgentId, *, is_loop: bool = False, rebuilding: bool = False) -> None:
+        self.id = run
+        self.agent = agent
+        self.is_loop = is_loop
+        self.rebuilding = rebuilding
+        """True while a run that has ended is gone through again, only to rebuild the agent's state: it may do nothing new."""
+
+
+class Cursor:
+    """Where one task of a run stands."""
+
+    __slots__ = ("_asked", "_path", "_tasks", "run")
+
+    def __init__(self, run: Run, path: str = "") -> None:
+        self.run = run
+        self._path = path
+        self._asked = 0
+        self._tasks = 0
+
+    def next_position(self) -> str:
+        """The position of the effect that is being asked for."""
+        self._asked += 1
+        return f"{self._path}{self._asked}"
+
+    def for_new_task(self) -> Cursor:
+        """The cursor of a task that is being created."""
+        self._tasks += 1
+        return Cursor(self.run, f"{self._path}{self._tasks}/")
+
+
+current: ContextVar[Cursor | None] = ContextVar("bailiwick_cursor", default=None)
+"""The cursor of the code that is running; None outside any run, and inside a tool."""
+
+_Factory = Any
+
+
+def number_tasks(loop: asyncio.AbstractEventLoop) -> _Factory:
+    """Have ``loop`` give each task that a run creates its own cursor. Returns the factory it had, to be put back."""
+    inner = loop.get_task_factory()
+
+    def make(
+        loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any] | Generator[Any, None, Any], *, context: Context | None = None, **rest: Any
+    ) -> asyncio.Future[Any]:
+        cursor = current.get()
+        if cursor is not None:
+            context = copy_context() if context is None else context
+            context.run(current.set, cursor.for_new_task())
+        if inner is not None:
+            return inner(loop, coro, context=context, **rest)  # type: ignore[arg-type]
+        return asyncio.Task(coro, loop=loop, context=context, **rest)  # type: ignore[arg-type]
+
+    loop.set_task_factory(make)  # type: ignore[arg-type]
+    return inner

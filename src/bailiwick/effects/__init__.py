@@ -1,0 +1,44 @@
+"""The vocabulary: what is asked, what came of it, and the seam at which something acts."""
+
+from bailiwick.effects.actuator import Actuator, Result
+from bailiwick.effects.failure import describe, rebuild
+from bailiwick.effects.obtained import Obtained
+from bailiwick.effects.records import (
+    FREE,
+    Cost,
+    EffectClass,
+    Failure,
+    Fidelity,
+    Intent,
+    Kind,
+    Outcome,
+    Record,
+    Seal,
+    Status,
+)
+from bailiwick.effects.signature import Signature
+from bailiwick.effects.tool import Compensable, Tool, compensable, tool
+
+__all__ = [
+    "FREE",
+    "Actuator",
+    "Compensable",
+    "Cost",
+    "EffectClass",
+    "Failure",
+    "Fidelity",
+    "Intent",
+    "Kind",
+    "Obtained",
+    "Outcome",
+    "Record",
+    "Result",
+    "Seal",
+    "Signature",
+    "Status",
+    "Tool",
+    "compensable",
+    "describe",
+    "rebuild",
+    "tool",
+]

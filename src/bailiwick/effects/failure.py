@@ -1,0 +1,71 @@
+"""Exceptions across processes: kept as a record, rebuilt with their type where it is known, never by running foreign code."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import Any, cast
+
+from bailiwick import codec
+from bailiwick.effects.records import Failure
+from bailiwick.errors import BailiwickError, Unencodable
+
+REMOTE_TRACEBACK = "Traceback where it was raised:\n"
+
+
+def describe(error: BaseException) -> Failure:
+    """The record of ``error``: type, message, arguments that can cross the wire, traceback with those of its causes."""
+    kind = type(error)
+    return Failure(
+        code=error.code if isinstance(error, BailiwickError) else "failed",
+        type=f"{kind.__module__}:{kind.__qualname__}",
+        message=str(error),
+        arguments=_encode(list(error.args)),
+        facts=_encode(error.facts) if isinstance(error, BailiwickError) else b"",
+        traceback="".join(traceback.format_exception(error)),
+    )
+
+
+def rebuild(failure: Failure, fallback: type[BailiwickError]) -> Exception:
+    """An exception with the type, message and remote traceback of ``failure``, ready to raise.
+
+    The type is taken only from modules this process has already imported, must be an `Exception`, and its ``__init__`` is not
+    run: a record cannot make us import or execute anything. What cannot be rebuilt becomes ``fallback`` with fact ``type``.
+    """
+    error = _rebuild_as(_known_type(failure.type), failure)
+    if error is None:
+        name = failure.type.partition(":")[2]
+        error = fallback(f"{name}: {failure.message}" if failure.message else name, type=failure.type)
+    if failure.traceback:
+        error.add_note(REMOTE_TRACEBACK + failure.traceback.rstrip())
+    return error
+
+
+def _rebuild_as(kind: type[Exception] | None, failure: Failure) -> Exception | None:
+    if kind is None:
+        return None
+    arguments = cast(list[Any], codec.decode(failure.arguments)) if failure.arguments else []
+    try:
+        error = kind.__new__(kind, *arguments)
+        error.args = tuple(arguments)
+        if isinstance(error, BailiwickError):
+            error.message = failure.message
+            error.facts = codec.decode(failure.facts, dict[str, Any]) if failure.facts else {}
+        return error if str(error) == failure.message else None
+    except (TypeError, ValueError, AttributeError):
+        return None  # A class that needs more than its arguments is not rebuilt; the fallback says which it was.
+
+
+def _known_type(path: str) -> type[Exception] | None:
+    module, _, name = path.partition(":")
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return cast(type[Exception], found) if isinstance(found, type) and issubclass(found, Exception) else None
+
+
+def _encode(value: object) -> bytes:
+    try:
+        return codec.encode(value)
+    except Unencodable:
+        return b""

@@ -1,0 +1,137 @@
+"""The schema of a function, read from its type hints: how arguments and results cross the wire and are checked."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import typing
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
+from functools import cached_property
+from typing import Any, cast
+
+import msgspec
+
+from bailiwick import codec
+from bailiwick.errors import BadInput, Failed, Unencodable
+
+_STREAMS = (AsyncIterator, AsyncIterable, typing.AsyncGenerator)
+
+
+class Signature:
+    """The parameters and the result of one function, or of one method (then without ``self``).
+
+    Hints are resolved at first use, so a function may name a class that is defined below it. Parameters without a hint take
+    anything the codec knows. For an async generator the result is one item.
+    """
+
+    def __init__(self, function: Callable[..., Any], *, method: bool = False) -> None:
+        self._function = function
+        self.name = function.__qualname__
+        self.streams = inspect.isasyncgenfunction(function)
+        parameters = list(inspect.signature(function).parameters.values())[1 if method else 0 :]
+        for parameter in parameters:
+            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
+                raise BadInput(f"{self.name}: parameter {parameter} has no name on the wire; give each parameter a name and a type hint")
+        self._names = tuple(parameter.name for parameter in parameters)
+        self._positional = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
+        self._required = frozenset(p.name for p in parameters if p.default is p.empty)
+        self._known = frozenset(self._names)
+
+    @cached_property
+    def _hints(self) -> dict[str, Any]:
+        try:
+            return typing.get_type_hints(self._function, include_extras=True)
+        except (NameError, TypeError) as error:
+            raise BadInput(f"{self.name}: a type hint cannot be resolved: {error}; define or import the type at module level") from error
+
+    @cached_property
+    def _arguments_type(self) -> type[msgspec.Struct]:
+        fields: list[tuple[str, Any] | tuple[str, Any, Any]] = [
+            (name, self._hints.get(name, Any)) if name in self._required else (name, self._hints.get(name, Any), msgspec.UNSET)
+            for name in self._names
+        ]
+        return msgspec.defstruct("Arguments", fields, kw_only=True, forbid_unknown_fields=True)
+
+    @cached_property
+    def _decode_arguments(self) -> Callable[[bytes], msgspec.Struct]:
+        return codec.decoder(self._arguments_type)
+
+    @cached_property
+    def result_type(self) -> Any:
+        """The hint of the result (of one item, where the function streams); ``Any`` where there is none."""
+        hint = self._hints.get("return", Any)
+        if self.streams and typing.get_origin(hint) in (typing.get_origin(stream[int]) or stream for stream in _STREAMS):
+            return typing.get_args(hint)[0]
+        return hint
+
+    @cached_property
+    def _decode_result(self) -> Callable[[bytes], Any]:
+        return codec.decoder(self.result_type)
+
+    @cached_property
+    def _decode_items(self) -> Callable[[bytes], list[Any]]:
+        return codec.decoder(list[self.result_type])
+
+    def pack(self, args: Sequence[Any], kwargs: dict[str, Any]) -> bytes:
+        """The canonical bytes of a call: every argument by name. Raises `BadInput` for a name too many or too few."""
+        if not args and kwargs.keys() == self._known:
+            return codec.encode(kwargs)
+        if len(args) > len(self._positional):
+            raise BadInput(f"{self.name} takes {len(self._positional)} positional arguments, {len(args)} were given")
+        call = dict(zip(self._positional, args, strict=False))
+        if twice := call.keys() & kwargs.keys():
+            raise BadInput(f"{self.name} got {_list(twice)} twice")
+        call.update(kwargs)
+        if unknown := call.keys() - self._known:
+            raise BadInput(f"{self.name} has no parameter {_list(unknown)}{_nearest(sorted(unknown)[0], self._names)}")
+        if missing := self._required - call.keys():
+            raise BadInput(f"{self.name} needs {_list(missing)}")
+        return codec.encode(call)
+
+    def unpack(self, data: bytes) -> dict[str, Any]:
+        """The keyword arguments in ``data``, each checked against its hint. Raises `BadInput`."""
+        try:
+            found = msgspec.structs.asdict(self._decode_arguments(data))
+        except BadInput as error:
+            raise BadInput(f"{self.name}: {error}") from error
+        if len(self._required) == len(self._names):
+            return found
+        return {name: value for name, value in found.items() if value is not msgspec.UNSET}
+
+    def pack_result(self, value: object) -> bytes:
+        """The canonical bytes of a result that has the promised type. Raises `Failed` if it has not: the act is done by now."""
+        try:
+            data = codec.encode(value)
+        except Unencodable as error:
+            raise Failed(f"{self.name} returned {value!r:.80}: {error}") from error
+        if self.result_type is not Any:
+            try:
+                self._decode_result(data)
+            except BadInput as error:
+                raise Failed(f"{self.name} returned {value!r:.80}: {error}") from error
+        return data
+
+    def unpack_result(self, data: bytes) -> Any:
+        """The result in ``data``. Raises `BadInput`."""
+        return self._decode_result(data)
+
+    def unpack_items(self, data: bytes) -> list[Any]:
+        """The items of a stream that ended. Raises `BadInput`."""
+        return self._decode_items(data)
+
+    def schema(self) -> dict[str, Any]:
+        """JSON schema (2020-12) of ``arguments`` and ``result``."""
+        (arguments, result), components = msgspec.json.schema_components(
+            [self._arguments_type, self.result_type], ref_template="#/$defs/{name}"
+        )
+        definitions = cast(dict[str, Any], components)
+        return {"arguments": definitions.pop("Arguments", arguments), "result": result, "$defs": definitions}
+
+
+def _list(names: typing.Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(names))
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    found = difflib.get_close_matches(name, known, 1)
+    return f"; did you mean `{found[0]}`?" if found else f"; it has {_list(known)}" if known else ""

@@ -1,0 +1,177 @@
+"""The only door: every effect of every agent goes through `Gateway.perform`, and the order of its lines is the security argument."""
+
+from __future__ import annotations
+
+from bailiwick import codec
+from bailiwick.charter import Charter
+from bailiwick.clock import Clock
+from bailiwick.effects import Actuator, EffectClass, Failure, Intent, Kind, Outcome, Seal, Status, describe
+from bailiwick.errors import BailiwickError, InDoubt, NotAllowed, Refused, ReplayDiverged
+from bailiwick.gateway.recollection import Recollection
+from bailiwick.grants import Purse
+from bailiwick.ids import AgentId, EffectId, RunId
+from bailiwick.ledger import Ledger, Past, Sealed
+
+
+class Gateway:
+    """Holds the ledger, the charter and the purse; nobody acts without passing it (invariants 1, 2, 3 and 7)."""
+
+    def __init__(self, ledger: Ledger, charter: Charter, purse: Purse, clock: Clock) -> None:
+        self._ledger = ledger
+        self._charter = charter
+        self._purse = purse
+        self._clock = clock
+        self.past = Recollection()
+        """Empty, unless a run is resumed."""
+        self._refusals: dict[tuple[Kind, str, EffectClass], NotAllowed | None] = {}
+
+    async def perform(self, intent: Intent, actuator: Actuator) -> Outcome:
+        """Have ``actuator`` do what ``intent`` says, at most once, and return what came of it, well or badly.
+
+        An outcome on record is returned as it stands. The intent is durable before anything outside is touched; the outcome is
+        on record before this returns and durable no later than whatever depends on it. Raises `ReplayDiverged` if the record
+        holds another question under this id, `InDoubt` if the effect may have happened and must not be repeated, and what the
+        actuator raises if that leaves the effect open; in all three nothing is recorded. Cancelled, it leaves the intent open.
+        """
+        past = self._ledger.find(intent.id)
+        if past is not None:
+            same_question(past.intent, intent)
+            if past.outcome is not None:  # The past is read, never redone.
+                return await self._recall(past, past.outcome, actuator)
+            if not may_repeat(past.intent):  # In doubt: decided by its class, never silently retried.
+                raise _in_doubt(past.intent)
+        try:
+            self._check(intent)  # Deny wins; what nothing allows is denied.
+            hold = self._purse.hold(intent.tool, actuator.estimate)  # Paid for before it happens.
+        except Refused as refusal:
+            return self._refuse(intent, refusal, known=past is not None)
+        try:
+            if past is None:
+                self._ledger.append(intent)
+            if intent.waits_for_disk:
+                await self._ledger.barrier()
+            outcome = await self._act(intent, actuator)  # Nothing acts above this line.
+            self._record(outcome, actuator)  # Nothing is believed above this line.
+            hold.settle(outcome.cost)
+        finally:
+            hold.release()
+        return outcome
+
+    def resume(self, root: RunId) -> None:
+        """Read the past of ``root`` before going on with it: what it spent is spent, what its agents answered is remembered."""
+        spend = self._purse.recall
+        self.past = Recollection.of(self._ledger.entries(), root, lambda intent, outcome: spend(intent.tool, outcome.cost))
+
+    def last_seal(self, agent: AgentId) -> Sealed | None:
+        """The newest state on record of ``agent``."""
+        return self._ledger.last_seal(agent)
+
+    def find(self, effect: EffectId) -> Past | None:
+        """What is on record of ``effect``."""
+        return self._ledger.find(effect)
+
+    def seal(self, seal: Seal) -> None:
+        """Put an agent's state on record by itself, outside any effect: after a timer's tick, or from a loop."""
+        self._ledger.append(seal)
+
+    async def barrier(self) -> None:
+        """Return once all that was recorded so far is durable. Raises `LedgerUnavailable`."""
+        await self._ledger.barrier()
+
+    async def _act(self, intent: Intent, actuator: Actuator) -> Outcome:
+        started_ns = self._clock.now_ns()
+        try:
+            result = await actuator.act(intent)
+        except Exception as error:
+            if isinstance(error, BailiwickError) and error.leaves_open:
+                raise
+            return self._ended(intent, Status.FAILED, describe(error), started_ns)
+        return Outcome(
+            id=intent.id,
+            status=Status.DONE,
+            value=result.value,
+            fidelity=result.fidelity,
+            cost=result.cost,
+            started_ns=started_ns,
+            ended_ns=self._clock.now_ns(),
+        )
+
+    def _ended(self, intent: Intent, status: Status, failure: Failure, started_ns: int) -> Outcome:
+        return Outcome(id=intent.id, status=status, failure=failure, started_ns=started_ns, ended_ns=self._clock.now_ns())
+
+    def _record(self, outcome: Outcome, actuator: Actuator) -> None:
+        seal = actuator.seal()
+        if seal is None:
+            self._ledger.append(outcome)
+        else:
+            self._ledger.append(outcome, seal)
+
+    async def _recall(self, past: Past, outcome: Outcome, actuator: Actuator) -> Outcome:
+        await actuator.recall(past.intent, outcome, past.outcome_seq)
+        seal = actuator.seal()
+        if seal is not None:
+            self._ledger.append(seal)
+        return outcome
+
+    def _refuse(self, intent: Intent, refusal: Refused, *, known: bool) -> Outcome:
+        outcome = self._ended(intent, Status.REFUSED, describe(refusal), self._clock.now_ns())
+        self._ledger.append(*(() if known else (intent,)), outcome)
+        return outcome
+
+    def _check(self, intent: Intent) -> None:
+        key = (intent.kind, intent.tool, intent.effect)
+        if key not in self._refusals:
+            self._refusals[key] = self._refusal(intent)
+        refusal = self._refusals[key]
+        if refusal is not None:
+            raise refusal.with_traceback(None)
+
+    def _refusal(self, intent: Intent) -> NotAllowed | None:
+        """None if the charter allows it; else an error that teaches what would be allowed."""
+        verdict = self._charter.verdict(intent.tool, intent.effect)
+        if verdict.allowed or (verdict.rule is None and intent.kind is not Kind.TOOL):
+            return None  # Messages and launches stay inside: denied by name only. What they lead to is checked on its own.
+        allowed = [str(rule) for rule in self._charter.allow]
+        because = f"the charter denies {verdict.rule}" if verdict.rule else "no rule of the charter allows it"
+        return NotAllowed(
+            f"`{intent.tool}` ({intent.effect}) was not done: {because}; allowed are: {'; '.join(allowed) or 'nothing'}. Whoever wrote "
+            f'the charter may add [[allow]] tool = "{intent.tool}"',
+            tool=intent.tool,
+            effect=intent.effect.value,
+            rule=str(verdict.rule) if verdict.rule else "",
+            allowed=allowed,
+        )
+
+
+def may_repeat(intent: Intent) -> bool:
+    """Whether an intent left without an outcome may be acted on again: its class says twice is harmless, or it acts on nothing
+    but agents, whose own effects are on record one by one."""
+    return intent.effect.repeatable
+
+
+def _in_doubt(intent: Intent) -> InDoubt:
+    return InDoubt(
+        f"`{intent.tool}` ({intent.effect}) was begun before a crash and may have happened; it is not repeated. Look at what it "
+        f"touches, then decide; `bailiwick effects show {intent.id}` has its arguments",
+        effect=intent.id,
+        tool=intent.tool,
+    )
+
+
+def same_question(recorded: Intent, asked: Intent) -> None:
+    """Return if both ask the same thing of the same one. Raises `ReplayDiverged` with both questions if not."""
+    if asked.same_question(recorded):
+        return
+    raise ReplayDiverged(
+        f"run {asked.run} asks `{_question(asked)}` at position {asked.position}, where the record holds `{_question(recorded)}`: the "
+        "code or its inputs changed under the run. Nothing was done; restore them to resume, or start a new run",
+        recorded=_question(recorded),
+        asked=_question(asked),
+        position=asked.position,
+    )
+
+
+def _question(intent: Intent) -> str:
+    arguments = codec.to_json(codec.decode(intent.arguments)) if intent.arguments else ""
+    target = f"{intent.target}." if intent.target else ""
+    return f"{intent.kind} {target}{intent.tool}({arguments})"

@@ -1,0 +1,77 @@
+"""Identifiers: a prefix that says what is named, 12 hex digits of time, 20 hex digits that make it unique.
+
+Ids sort by the time their root was made (milliseconds since 1970). A *derived* id keeps the time of its parent and
+hashes (parent, position) for the rest, so code that is run again asks with the ids it asked with before.
+"""
+
+from __future__ import annotations
+
+import secrets
+from hashlib import blake2b
+from typing import NewType
+
+AgentId = NewType("AgentId", str)
+RunId = NewType("RunId", str)
+EffectId = NewType("EffectId", str)
+HostId = NewType("HostId", str)
+
+_TIME = slice(4, 16)
+"""Where the time digits stand in every id: after a three-letter prefix and ``_``."""
+
+
+def new_run_id(now_ns: int) -> RunId:
+    """A run nobody asked for: the root of a tree of runs."""
+    return RunId(_mint("run", _later_than_the_last(now_ns)))
+
+
+def new_host_id(now_ns: int) -> HostId:
+    """One process that runs agents, from its start to its end."""
+    return HostId(_mint("hst", now_ns))
+
+
+def root_key(any_id: str) -> str:
+    """What an id shares with all that descend from the same root, and with nothing else: the time of the root."""
+    return any_id[_TIME]
+
+
+def effect_id(run: str, position: str) -> EffectId:
+    """The effect at ``position`` of ``run``; the same for the same two, always."""
+    return EffectId(f"eff_{run[_TIME]}{_digest(run, position)}")
+
+
+def run_of(effect: str) -> RunId:
+    """The run that an ask opens at the agent that answers: the same digits under another prefix."""
+    return RunId(f"run_{effect[4:]}")
+
+
+def ask_of(run: str) -> EffectId:
+    """The ask that opened ``run``; the inverse of `run_of`."""
+    return EffectId(f"eff_{run[4:]}")
+
+
+def agent_of(effect: str) -> AgentId:
+    """The agent that a spawn makes: the same digits under another prefix."""
+    return AgentId(f"agt_{effect[4:]}")
+
+
+def nested_run_id(agent: str, label: str) -> RunId:
+    """A run an agent starts by itself, such as the seventh tick of a timer: ``label`` names it within the agent."""
+    return RunId(f"run_{agent[_TIME]}{_digest(agent, label)}")
+
+
+_last_ms = 0
+
+
+def _later_than_the_last(now_ns: int) -> int:
+    """No two roots of one process share a millisecond, so that `root_key` tells them apart."""
+    global _last_ms
+    _last_ms = max(now_ns // 1_000_000, _last_ms + 1)
+    return _last_ms * 1_000_000
+
+
+def _mint(prefix: str, now_ns: int) -> str:
+    return f"{prefix}_{now_ns // 1_000_000:012x}{secrets.token_hex(10)}"
+
+
+def _digest(parent: str, label: str) -> str:
+    return blake2b(f"{parent}|{label}".encode(), digest_size=10).hexdigest()

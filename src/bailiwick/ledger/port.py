@@ -1,0 +1,80 @@
+"""The effect log as the rest of Bailiwick knows it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from bailiwick.effects import Intent, Outcome, Record, Seal
+from bailiwick.ids import AgentId, EffectId
+from bailiwick.ledger.chain import Entry, Head
+
+class Past(NamedTuple):
+    """What is on record of one effect."""
+
+    intent: Intent
+    outcome: Outcome | None
+    """None: the effect is under way, or in doubt."""
+    outcome_seq: int
+    """Where the outcome stands; 0 without one."""
+
+
+class Sealed(NamedTuple):
+    """The newest seal of one agent, and where it stands."""
+
+    seq: int
+    seal: Seal
+
+
+class Ledger(ABC):
+    """An append-only, hash-chained record of intents, outcomes and seals.
+
+    What every backend guarantees (`bailiwick.testing.LedgerSuite` has a test for each):
+
+    1. *Order.* Entries stand in the order in which `append` was called; numbers have no gaps.
+    2. *Durability.* When `barrier` returns, everything appended before it was called survives a power cut, as far as the
+       backend's medium allows (``memory`` survives nothing).
+    3. *Prefix.* What survives a crash is always a prefix: if an entry is there, so is everything appended before it.
+    4. *Together.* Records given to one `append` survive together or not at all.
+    5. *Once.* A second intent with the same id raises `DuplicateIntent`; so does an outcome for an effect that has one, or that
+       has no intent. Then nothing of that call was appended.
+    6. *Read your writes.* `find`, `last_seal` and `head` show an entry from the moment `append` returned, durable or not.
+    7. *Fail-stop.* When the medium fails (full disk, lost file), `barrier` raises `LedgerUnavailable` and so does every later
+       call that would write: nothing is half-acknowledged, what was durable stays readable by a new ledger.
+    8. *Chain.* Each entry's hash covers its body and its predecessor's hash.
+    """
+
+    @abstractmethod
+    def append(self, *records: Record) -> int:
+        """Put ``records`` at the end, together; return the number of the last. Returns at once, before they are durable.
+
+        Raises `DuplicateIntent` or `LedgerUnavailable`; then none of them was appended.
+        """
+
+    @abstractmethod
+    async def barrier(self) -> None:
+        """Return once everything appended so far is durable. Waits for at most two group commits; concurrent callers share one.
+
+        Raises `LedgerUnavailable` if it cannot be made durable. Cancelling the wait takes nothing back.
+        """
+
+    @abstractmethod
+    def find(self, effect: EffectId) -> Past | None:
+        """What is on record of ``effect``; None if nothing is. Does not wait."""
+
+    @abstractmethod
+    def last_seal(self, agent: AgentId) -> Sealed | None:
+        """The newest seal of ``agent``; None if it never sealed. Does not wait."""
+
+    @abstractmethod
+    def entries(self, after: int = 0) -> Iterator[Entry]:
+        """The durable entries numbered above ``after``, in order: a snapshot taken when the iteration starts."""
+
+    @abstractmethod
+    def head(self) -> Head:
+        """Number and hash of the newest entry, durable or not."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Make everything durable and let go of the medium. A second call does nothing. Raises `LedgerUnavailable` if that fails."""
