@@ -1,7 +1,7 @@
 """Bailiwick: a runtime for persistent agents that keeps each one inside its authority.
 
-Every effect an agent has on the world is authorised before it happens, recorded before and after, paid for, and read from the record
-rather than done again when a crash is followed by a resume. Start with `Agent`, `action`, `tool` and `open`; ARCHITECTURE.md has the map.
+Every effect an agent has on the world is authorised before it happens, recorded before and after, and paid for. After a crash it is read
+from the record, not done again. Start with `Agent`, `action`, `tool` and `session`; ARCHITECTURE.md has the map.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bailiwick.agents import Agent, Handle, Receipt, action, event, loop, timer
-    from bailiwick.bailiff import Bailiwick, open
+    from bailiwick.bailiff import Bailiwick, session
     from bailiwick.charter import Charter, Rule
     from bailiwick.effects import Cost, EffectClass, Fidelity, Obtained, Tool, compensable, tool
     from bailiwick.grants import Budget
 
 _FACES = {
     "bailiwick.agents": ("Agent", "Handle", "Receipt", "action", "event", "loop", "timer"),
-    "bailiwick.bailiff": ("Bailiwick", "open"),
+    "bailiwick.bailiff": ("Bailiwick", "session"),
     "bailiwick.charter": ("Charter", "Rule"),
     "bailiwick.effects": ("Cost", "EffectClass", "Fidelity", "Obtained", "Tool", "compensable", "tool"),
     "bailiwick.grants": ("Budget",),
@@ -42,7 +42,7 @@ __all__ = [
     "compensable",
     "event",
     "loop",
-    "open",
+    "session",
     "timer",
     "tool",
 ]

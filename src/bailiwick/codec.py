@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable
 from datetime import date, datetime
 from hashlib import sha256
-from typing import Any, Protocol, TypeVar, cast, get_origin
+from typing import Any, TypeVar, cast, get_origin
 
 import msgspec
 
@@ -21,24 +21,19 @@ from bailiwick.errors import BadInput, Unencodable
 T = TypeVar("T")
 
 
-class Wired(Protocol):
-    """A class whose instances cross the wire as something simpler, such as a handle that crosses as an address."""
-
-    def __to_wire__(self) -> object: ...
-    @classmethod
-    def __from_wire__(cls, value: Any) -> Any: ...
+# A class may cross the wire as something simpler, as a handle crosses as an address: it has `__to_wire__(self)` and a class method
+# `__from_wire__(cls, value)`.
 
 
 def _simplify(value: Any) -> object:
-    try:
-        simplify = type(value).__to_wire__
-    except AttributeError:
-        raise TypeError(f"no wire form for {type(value).__name__}") from None
-    return simplify(value)
+    simplify = getattr(value, "__to_wire__", None)
+    if simplify is None:
+        raise TypeError(f"no wire form for {type(value).__name__}")
+    return simplify()
 
 
 def _restore(kind: Any, value: Any) -> Any:
-    plain = get_origin(kind) or kind
+    plain: Any = get_origin(kind) or kind
     if not hasattr(plain, "__from_wire__"):
         raise TypeError(f"no wire form for {getattr(plain, '__name__', plain)}")
     return plain.__from_wire__(value)
@@ -53,7 +48,7 @@ def encode(value: object) -> bytes:
         return _encoder.encode(value)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise Unencodable(
-            f"a value of type {type(value).__name__} cannot cross the wire: {error}; use numbers, strings, bytes, lists, "
+            f"a value cannot cross the wire: {error}; use numbers, strings, bytes, lists, "
             "dictionaries, dataclasses or msgspec structs"
         ) from error
 

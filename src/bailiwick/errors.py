@@ -111,7 +111,9 @@ class NoSuchAgent(Refused):
 
 
 class NoSuchAction(Refused, AttributeError):
-    """The agent has no action of this name. An `AttributeError` too, so that ``hasattr`` works on handles. Facts: ``action``, ``actions`` (those it has)."""
+    """The agent has no action of this name. An `AttributeError` too, so that ``hasattr`` works on handles.
+
+    Facts: ``action``, ``actions`` (those it has)."""
 
     code = "no_such_action"
 
@@ -168,7 +170,7 @@ class InDoubt(Unsettled):
 
 
 class DeadlineExceeded(Unsettled):
-    """The time allowed passed without an answer; the callee was told to stop. Facts: ``deadline_s``."""
+    """The time allowed passed without an answer; the callee was told to stop."""
 
     code = "deadline_exceeded"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
-from bailiwick.effects import Cost, Fidelity, Tool
+from bailiwick.effects import Cost, Failure, Fidelity, Status, Tool
 from bailiwick.errors import Refused
 from bailiwick.ids import AgentId, EffectId
 
@@ -18,11 +18,14 @@ A = TypeVar("A", bound="Agent")
 
 
 class Receipt(NamedTuple):
-    """A tool's value with its provenance; see `Agent.perform`."""
+    """What came of one effect, as it stands on the record; see `Agent.perform`."""
 
     value: Any
+    """None unless ``status`` is done."""
+    status: Status
+    failure: Failure | None
+    """Why it failed or was refused."""
     effect: EffectId
-    """Its id on the record."""
     fidelity: Fidelity
     cost: Cost
     started_ns: int
@@ -70,7 +73,10 @@ class Agent:
         return self._home.host.asking.use(tool, args, kwargs)
 
     def perform(self, tool: Tool, /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Receipt]:
-        """Like `use`, but return the value with its provenance: effect id, fidelity, cost and times, as they stand on the record."""
+        """Like `use`, but return what came of it, well or badly, with its provenance: effect id, fidelity, cost and times.
+
+        Raises only what leaves no outcome on the record: `BadInput`, `InDoubt`, `ReplayDiverged`, `LedgerUnavailable`.
+        """
         return self._home.host.asking.perform(tool, args, kwargs)
 
     def launch(self, kind: type[A], /, *args: Any, name: str | None = None, **state: Any) -> Coroutine[Any, Any, Handle[A]]:

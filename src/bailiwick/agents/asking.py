@@ -72,9 +72,7 @@ class Asking:
             if waiter is not None and not waiter.done():
                 waiter.set_result(envelope.message)
 
-    def intent(
-        self, kind: Kind, tool: str, effect: EffectClass, arguments: bytes, target: AgentId | None = None
-    ) -> tuple[Intent, Run]:
+    def intent(self, kind: Kind, tool: str, effect: EffectClass, arguments: bytes, target: AgentId | None = None) -> tuple[Intent, Run]:
         """The intent at the next position of the code that is running, and its run."""
         cursor = current.get() or self._host.root
         position = cursor.next_position()
@@ -93,30 +91,28 @@ class Asking:
         )
         return intent, run
 
-    async def act(self, intent: Intent, run: Run, actuator: Actuator, fallback: type[BailiwickError]) -> Outcome:
-        """Perform through the gateway and return the outcome of what was done. Raises what was refused or failed."""
+    async def act(self, intent: Intent, run: Run, actuator: Actuator) -> Outcome:
+        """Perform through the gateway, or read from the record, and return what came of it."""
         if run.rebuilding:
-            outcome = self._recorded(intent)
-        else:
-            outside = current.set(None)  # What an actuator does inside is its own affair, not an effect of this run.
-            try:
-                outcome = await self._host.gateway.perform(intent, actuator)
-            finally:
-                current.reset(outside)
-        if outcome.failure is not None:
-            raise rebuild(outcome.failure, fallback)
-        return outcome
+            return self._recorded(intent)
+        outside = current.set(None)  # What an actuator does inside is its own affair, not an effect of this run.
+        try:
+            return await self._host.gateway.perform(intent, actuator)
+        finally:
+            current.reset(outside)
 
     async def _use(self, tool: Tool, intent: Intent, run: Run) -> Any:
-        tool.signature.unpack(intent.arguments)  # Refuse what does not fit before it is on record.
-        outcome = await self.act(intent, run, self._actuator_of(tool), ToolFailed)
-        return tool.signature.unpack_result(outcome.value)
+        outcome = await self._act_with(tool, intent, run)
+        return tool.signature.unpack_result(done(outcome, ToolFailed).value)
 
     async def _perform(self, tool: Tool, intent: Intent, run: Run) -> Receipt:
-        tool.signature.unpack(intent.arguments)
-        outcome = await self.act(intent, run, self._actuator_of(tool), ToolFailed)
-        value = tool.signature.unpack_result(outcome.value)
-        return Receipt(value, intent.id, outcome.fidelity, outcome.cost, outcome.started_ns, outcome.ended_ns)
+        found = await self._act_with(tool, intent, run)
+        value = tool.signature.unpack_result(found.value) if found.status is Status.DONE else None
+        return Receipt(value, found.status, found.failure, found.id, found.fidelity, found.cost, found.started_ns, found.ended_ns)
+
+    def _act_with(self, tool: Tool, intent: Intent, run: Run) -> Coroutine[Any, Any, Outcome]:
+        tool.signature.unpack(intent.arguments)  # Refuse what does not fit before it is on record.
+        return self.act(intent, run, self._actuator_of(tool))
 
     def _ask_intent(self, target: AgentId, action: Action, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Intent, Run]:
         return self.intent(Kind.ASK, action.qualified, EffectClass.IDEMPOTENT, action.signature.pack(args, kwargs), target)
@@ -127,7 +123,7 @@ class Asking:
         else:
             question = Ask(intent=intent, reply_to=self._host.id, deadline_ns=self._moment(deadline))
             outcome = self._outcome(await self._answer_to(intent.target or "", question))
-        return action.signature.unpack_result(_done(outcome).value)
+        return action.signature.unpack_result(done(outcome, ActionFailed).value)
 
     async def _tell(self, intent: Intent, run: Run, deadline: timedelta | None) -> None:
         if not run.rebuilding:
@@ -136,7 +132,7 @@ class Asking:
     async def _stream(self, intent: Intent, run: Run, action: Action, deadline: timedelta | None) -> AsyncIterator[Any]:
         decode = action.signature.unpack_result
         if run.rebuilding:
-            for item in action.signature.unpack_items(_done(self._recorded(intent)).value):
+            for item in action.signature.unpack_items(done(self._recorded(intent), ActionFailed).value):
                 yield item
             return
         inbox: asyncio.Queue[Message] = asyncio.Queue()
@@ -155,7 +151,7 @@ class Asking:
                 elif isinstance(message, Answer):
                     answered = True
                     # An answer from the record brings items that were not sent again.
-                    for item in action.signature.unpack_items(_done(self._outcome(message)).value)[followed:]:
+                    for item in action.signature.unpack_items(done(self._outcome(message), ActionFailed).value)[followed:]:
                         yield item
                     return
         finally:
@@ -167,8 +163,10 @@ class Asking:
         key = question.intent.id if isinstance(question, Ask) else question.id
         waiter = self._waiting[key] = asyncio.get_running_loop().create_future()
         try:
-            await self._send(target, question)
+            await self._host.mailboxes.send(Envelope(to=target, sender=self._host.id, message=question))
             return await waiter
+        except NoSuchAgent:
+            raise self._host.absent(AgentId(target)) from None
         except asyncio.CancelledError:
             if isinstance(question, Ask):
                 self._send_soon(target, Cancel(id=question.intent.id))
@@ -215,7 +213,8 @@ class Asking:
         return 0 if deadline is None else self._host.clock.now_ns() + round(deadline.total_seconds() * 1e9)
 
 
-def _done(outcome: Outcome) -> Outcome:
-    if outcome.status is not Status.DONE and outcome.failure is not None:
-        raise rebuild(outcome.failure, ActionFailed)
+def done(outcome: Outcome, fallback: type[BailiwickError]) -> Outcome:
+    """``outcome``, if it is well. Raises what was refused or failed."""
+    if outcome.failure is not None:
+        raise rebuild(outcome.failure, fallback)
     return outcome

@@ -148,7 +148,7 @@ def _declared_fields(kind: type[Agent]) -> dict[str, Any]:
             if cls not in (Agent, object):
                 hints |= inspect.get_annotations(cls, eval_str=True)
     except (NameError, TypeError) as error:
-        raise BadInput(f"{kind.__qualname__}: a type hint cannot be resolved: {error}; define or import the type at module level") from error
+        raise BadInput(f"{kind.__qualname__}: a type hint cannot be resolved: {error}; define or import it at module level") from error
     return {name: hint for name, hint in hints.items() if not name.startswith("_") and ClassVar not in (hint, typing.get_origin(hint))}
 
 

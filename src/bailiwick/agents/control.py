@@ -32,24 +32,23 @@ class Loop:
         self.name = name
         self.busy = False
         """In the middle of a call, which a shutdown lets finish; a loop that only waits is simply ended."""
-        method = cast(Method, getattr(resident.agent, name))
-        match mark:
-            case LoopMark():
-                body = self._loop(method, shutdown)
-            case TimerMark(every=every):
-                body = self._timer(method, every)
-            case EventMark(name=event):
-                body = self._event(method, event)
-        self.task = resident.host.start_task(self._guard(body))
+        self.task = resident.host.start_task(self._run(mark, shutdown))
 
-    async def _guard(self, body: Awaitable[None]) -> None:
+    async def _run(self, mark: LoopMark | TimerMark | EventMark, shutdown: asyncio.Event) -> None:
         """A loop that raises stops its agent: half an agent would be worse than none."""
+        home = self._resident
+        method = cast(Method, getattr(home.agent, self.name))
         try:
-            await body
+            match mark:
+                case LoopMark():
+                    await self._loop(method, shutdown)
+                case TimerMark(every=every):
+                    await self._timer(method, every)
+                case EventMark(name=event):
+                    await self._event(method, event)
         except Exception as error:
-            home = self._resident
             because = f"its loop `{self.name}` raised {type(error).__name__}: {error}"
-            _log.error("agent %s (%s) stops: %s", home.name, home.id, because, exc_info=error, extra={"event": "loop_failed", "agent": home.id})
+            _log.error("agent %s stops: %s", home.name, because, exc_info=error, extra={"event": "loop_failed", "agent": home.id})
             home.host.start_task(home.host.stop(home.id, because=because))
 
     async def _loop(self, method: Method, shutdown: asyncio.Event) -> None:

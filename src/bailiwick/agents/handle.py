@@ -96,5 +96,3 @@ class Handle(Generic[A]):
 
     def __repr__(self) -> str:
         return f"<handle to {self._blueprint.name} {self.agent_id}>"
-
-

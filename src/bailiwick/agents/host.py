@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 from bailiwick import codec
 from bailiwick.agents.agent import Agent
 from bailiwick.agents.answering import receive
-from bailiwick.agents.asking import Asking
+from bailiwick.agents.asking import Asking, done
 from bailiwick.agents.blueprint import Blueprint
 from bailiwick.agents.control import end_loops
 from bailiwick.agents.handle import Handle, here
@@ -76,11 +76,11 @@ class Host:
     def root(self) -> Cursor:
         """The cursor of code that runs in no agent's run: the script. Raises `Stopping` when there is none."""
         if self._root is None:
-            raise Stopping("no run is open here: act and launch inside `async with bailiwick.open(…)` or in `async def main(bw)`")
+            raise Stopping("no run is open here: act and launch inside `async with bailiwick.session(…)` or in `async def main(bw)`")
         return self._root
 
     @contextmanager
-    def rooted(self, run: Run) -> Iterator[None]:
+    def rooted(self, run: Run) -> Generator[None]:
         """Code in no agent's run belongs to ``run`` until the end of the block."""
         before, self._root = self._root, Cursor(run)
         outside = current.set(self._root)
@@ -90,9 +90,7 @@ class Host:
             current.reset(outside)
             self._root = before
 
-    def launch(
-        self, kind: type[A], args: tuple[Any, ...], state: dict[str, Any], name: str | None
-    ) -> Coroutine[Any, Any, Handle[A]]:
+    def launch(self, kind: type[A], args: tuple[Any, ...], state: dict[str, Any], name: str | None) -> Coroutine[Any, Any, Handle[A]]:
         """See `Agent.launch`."""
         blueprint = Blueprint.of(kind)
         packed = blueprint.pack(args, state)
@@ -147,9 +145,14 @@ class Host:
         if seal is not None:
             self.gateway.seal(seal)
 
+    def new_task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run ``work`` in a context of its own: it belongs to no run and shares nothing with the code that started it. Whoever
+        calls this keeps the task."""
+        return asyncio.Task(work, loop=self._loop, context=self._context.copy())
+
     def start_task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run ``work`` in a context of its own: it belongs to no run and shares nothing with the code that started it."""
-        task = asyncio.Task(work, loop=self._loop, context=self._context.copy())
+        """Like `new_task`, and keep the task until it is done or the host closes."""
+        task = self.new_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -173,7 +176,7 @@ class Host:
 
     async def _launch(self, intent: Intent, run: Run, blueprint: Blueprint, spawned: Spawned) -> Handle[Any]:
         agent_id = agent_of(intent.id)
-        await self.asking.act(intent, run, Spawn(self, blueprint, spawned), ActionFailed)
+        done(await self.asking.act(intent, run, Spawn(self, blueprint, spawned)), ActionFailed)
         return Handle(self, agent_id, blueprint)
 
 

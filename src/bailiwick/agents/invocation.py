@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from datetime import timedelta
 from typing import Any
@@ -38,16 +38,14 @@ class Invocation(Actuator):
     async def act(self, intent: Intent) -> Result:
         if self._remaining is None:
             return Result(value=await self._run(intent))
+        limit = asyncio.timeout(self._remaining.total_seconds())
         try:
-            async with asyncio.timeout(self._remaining.total_seconds()) as limit:
+            async with limit:
                 return Result(value=await self._run(intent))
         except TimeoutError as error:
             if not limit.expired():
                 raise  # The action's own.
-            allowed_s = self._remaining.total_seconds()
-            raise DeadlineExceeded(
-                f"{self._action.qualified} did not answer within {allowed_s:g} s and was told to stop", deadline_s=allowed_s
-            ) from error
+            raise DeadlineExceeded(f"{self._action.qualified} did not answer before the deadline and was told to stop") from error
 
     async def rebuild(self, intent: Intent, outcome: Outcome) -> None:
         """Go through a run that has ended once more, because the seal that was restored is older than its end: its effects are all
@@ -77,11 +75,11 @@ class Invocation(Actuator):
         finally:
             resident.end()
 
-    async def _stream(self, values: AsyncIterator[Any]) -> bytes:
+    async def _stream(self, values: AsyncGenerator[Any]) -> bytes:
         """Send each value on its way as it comes; keep all, for the record."""
         items: list[msgspec.Raw] = []
-        async with aclosing(values) as ordered:  # type: ignore[type-var]
-            async for value in ordered:
+        async with aclosing(values):
+            async for value in values:
                 item = self._action.signature.pack_result(value)
                 if self._emit is not None:
                     await self._emit(item)

@@ -9,7 +9,7 @@ same positions every time. That needs to know of every task as it is created: he
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Generator
+from collections.abc import Coroutine
 from contextvars import Context, ContextVar, copy_context
 from typing import Any
 
@@ -62,7 +62,7 @@ def number_tasks(loop: asyncio.AbstractEventLoop) -> _Factory:
     inner = loop.get_task_factory()
 
     def make(
-        loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any] | Generator[Any, None, Any], *, context: Context | None = None, **rest: Any
+        loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], *, context: Context | None = None, **rest: Any
     ) -> asyncio.Future[Any]:
         cursor = current.get()
         if cursor is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -24,7 +24,7 @@ NO_ARGUMENTS = encode({})
 
 
 class Bailiwick:
-    """What a script holds: it launches agents, uses tools and runs ``main``. Made by `bailiwick.open`.
+    """What a script holds: it launches agents, uses tools and runs ``main``. Made by `bailiwick.session` and by ``bailiwick run``.
 
     The script's own calls stand on the record under a run, as an agent's do: that of ``main``, or of the session.
     """
@@ -61,6 +61,11 @@ class Bailiwick:
         root = Root(self._host, main, self)
         return await self._perform(root, new_root(name or _name(main), root.signature.pack(args, kwargs), self._clock.now_ns()))
 
+    async def run_texts(self, main: Main, texts: Sequence[str], *, name: str) -> Any:
+        """Like `run`, with arguments as a person types them, read as ``main``'s hints say. Raises `BadInput`."""
+        root = Root(self._host, main, self)
+        return await self._perform(root, new_root(name, root.signature.parse(texts), self._clock.now_ns()))
+
     async def resume(self, main: Main, /, *, name: str | None = None, run: RunId | None = None) -> Any:
         """Go on with the newest run called ``name``, or with ``run``, from its record: with the arguments it was started with, and
         without doing anything again that has an outcome. A run that has ended returns what it returned. Raises `NotFound`."""
@@ -73,7 +78,7 @@ class Bailiwick:
         return self._ledger.entries(after)
 
     @asynccontextmanager
-    async def session(self) -> AsyncIterator[None]:
+    async def session(self) -> AsyncGenerator[None]:
         """Keep a run open for code that is not inside ``main``: a notebook, a test, a service. It ends with the block."""
         ended = asyncio.Event()
         opened = asyncio.Event()

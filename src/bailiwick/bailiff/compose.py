@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -36,11 +36,14 @@ def read_ledger(settings: Settings) -> Ledger:
 
 
 @asynccontextmanager
-async def open_bailiwick(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Bailiwick]:
-    """Everything an agent needs, put together; taken apart in good order at the end of the block, also after an error."""
+async def open_bailiwick(settings: Settings, *, clock: Clock | None = None, ledger: Ledger | None = None) -> AsyncGenerator[Bailiwick]:
+    """Everything an agent needs, put together; taken apart in good order at the end of the block, also after an error.
+
+    ``ledger`` replaces the one that ``settings`` name; it is closed too.
+    """
     clock = clock or SystemClock()
     async with AsyncExitStack() as closing:
-        ledger = open_ledger(settings)
+        ledger = ledger or open_ledger(settings)
         closing.push_async_callback(ledger.close)
         purse = Purse(settings.budget)
         gateway = Gateway(ledger, settings.charter, purse, clock)
@@ -53,8 +56,8 @@ async def open_bailiwick(settings: Settings, *, clock: Clock | None = None) -> A
 
 
 @asynccontextmanager
-async def open(*, clock: Clock | None = None, **settings: Any) -> AsyncIterator[Bailiwick]:  # noqa: A001 -- as in `gzip.open`
-    """``async with bailiwick.open(ledger="memory") as bw:`` a bailiwick with a session, for notebooks, tests and services.
+async def session(*, clock: Clock | None = None, **settings: Any) -> AsyncGenerator[Bailiwick]:
+    """``async with bailiwick.session(ledger="memory") as bw:`` a bailiwick with a session, for notebooks, tests and services.
 
     ``settings`` are the fields of `Settings`; files and environment supply the rest. Raises `BadInput`, `LedgerUnavailable`.
     """

@@ -52,5 +52,6 @@ def last_root(entries: Iterable[Entry], name: str, run: RunId | None = None) -> 
     found = [root for root in roots if run in (None, root.run)]
     if not found:
         there = f"; there are {', '.join(root.run for root in roots[-3:])}" if roots else ""
-        raise NotFound(f"nothing to resume: no run of `{name}`{f' with id {run}' if run else ''} is on record{there}. Start one without --resume")
+        wanted = f"`{name}` with id {run}" if run else f"`{name}`"
+        raise NotFound(f"nothing to resume: no run of {wanted} is on record{there}. Start one without --resume")
     return found[-1]

@@ -1,7 +1,7 @@
 """Settings: the only module that reads the environment and configuration files.
 
-An option given in code or on the command line wins over ``BAILIWICK_*`` in the environment, that over ``bailiwick.toml`` in the working directory,
-that over ``$XDG_CONFIG_HOME/bailiwick/config.toml``, that over the defaults. A key nobody knows is an error, never ignored.
+An option given in code or on the command line wins over ``BAILIWICK_*`` in the environment, that over ``bailiwick.toml`` in the
+working directory, that over ``$XDG_CONFIG_HOME/bailiwick/config.toml``, that over the defaults. An unknown key is an error.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -143,5 +143,5 @@ def _fields_at(kind: type[msgspec.Struct], place: str) -> list[str]:
         field = next(field for field in msgspec.structs.fields(kind) if field.encode_name == part)
         inner = [t for t in (field.type, *getattr(field.type, "__args__", ())) if isinstance(t, type) and issubclass(t, msgspec.Struct)]
         if inner:
-            kind = cast(type[msgspec.Struct], inner[0])
+            kind = inner[0]
     return [field.encode_name for field in msgspec.structs.fields(kind)]

@@ -2,6 +2,7 @@
 
 from bailiwick.effects.actuator import Actuator, Result
 from bailiwick.effects.failure import describe, rebuild
+from bailiwick.effects.fold import Effect, fold
 from bailiwick.effects.obtained import Obtained
 from bailiwick.effects.records import (
     FREE,
@@ -24,6 +25,7 @@ __all__ = [
     "Actuator",
     "Compensable",
     "Cost",
+    "Effect",
     "EffectClass",
     "Failure",
     "Fidelity",
@@ -39,6 +41,7 @@ __all__ = [
     "Tool",
     "compensable",
     "describe",
+    "fold",
     "rebuild",
     "tool",
 ]

@@ -9,7 +9,7 @@ import msgspec
 from bailiwick.effects.records import FREE, Cost, Fidelity, Intent, Outcome, Seal
 
 
-class Result(msgspec.Struct, frozen=True, kw_only=True):
+class Result(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What an act returns: the encoded value, how it was obtained and what it used."""
 
     value: bytes
@@ -37,6 +37,7 @@ class Actuator(ABC):
 
         An actuator that keeps memory of what it answered rebuilds it here. By default there is nothing to rebuild.
         """
+        return
 
     def seal(self) -> Seal | None:
         """State of the one who acted, to stand on the record together with the outcome. By default there is none.

@@ -61,7 +61,7 @@ def _known_type(path: str) -> type[Exception] | None:
     found: Any = sys.modules.get(module)
     for part in name.split("."):
         found = getattr(found, part, None)
-    return cast(type[Exception], found) if isinstance(found, type) and issubclass(found, Exception) else None
+    return found if isinstance(found, type) and issubclass(found, Exception) else None
 
 
 def _encode(value: object) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-from typing import ClassVar
 
 import msgspec
 
@@ -27,10 +26,12 @@ class EffectClass(enum.StrEnum):
     @property
     def repeatable(self) -> bool:
         """Whether doing it again is harmless, so that a crash in the middle may be followed by another attempt."""
-        return self in _REPEATABLE
+        return self is not EffectClass.COMPENSABLE and self is not EffectClass.IRREVERSIBLE
 
-
-_REPEATABLE = frozenset({EffectClass.PURE, EffectClass.READ, EffectClass.IDEMPOTENT})
+    @property
+    def leaves_traces(self) -> bool:
+        """Whether doing it changes anything outside, so that its intent must be durable first."""
+        return self is not EffectClass.PURE and self is not EffectClass.READ
 
 
 class Kind(enum.StrEnum):
@@ -64,7 +65,7 @@ class Status(enum.StrEnum):
     REFUSED = "refused"
 
 
-class Cost(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Cost(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What one effect used: measured where it acted, settled against the purse."""
 
     cpu_s: float = 0.0
@@ -86,7 +87,7 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 FREE = Cost()
 
 
-class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """An exception as it crosses processes and stands on the record; see `describe` and `rebuild`."""
 
     code: str
@@ -101,7 +102,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     traceback: str = ""
 
 
-class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="intent"):
+class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="intent", gc=False):
     """One effect, about to be performed. ``id`` derives from ``run`` and ``position``: code run again asks with the same one."""
 
     id: EffectId
@@ -119,22 +120,18 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=
     """The agent that is asked or spawned."""
     at_ns: int = 0
 
-    MAY_NOT_WAIT: ClassVar[frozenset[EffectClass]] = frozenset({EffectClass.PURE, EffectClass.READ})
-
     @property
     def waits_for_disk(self) -> bool:
         """Whether it must be durable before anything acts (invariant 1). Asks and spawns act on nothing but agents, whose
         own effects have their own intents; pure calls and reads leave nothing behind that a crash could hide."""
-        return self.kind is Kind.TOOL and self.effect not in self.MAY_NOT_WAIT
+        return self.kind is Kind.TOOL and self.effect.leaves_traces
 
     def same_question(self, other: Intent) -> bool:
         """Whether both ask the same thing of the same one; time does not count."""
-        return (
-            self.tool == other.tool and self.arguments == other.arguments and self.kind is other.kind and self.target == other.target
-        )
+        return self.tool == other.tool and self.arguments == other.arguments and self.kind is other.kind and self.target == other.target
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="outcome"):
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="outcome", gc=False):
     """What came of the intent with the same ``id``."""
 
     id: EffectId

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import collections.abc
 import difflib
 import inspect
 import typing
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
 from bailiwick import codec
 from bailiwick.errors import BadInput, Failed, Unencodable
 
-_STREAMS = (AsyncIterator, AsyncIterable, typing.AsyncGenerator)
+_STREAMS = (collections.abc.AsyncIterator, collections.abc.AsyncIterable, collections.abc.AsyncGenerator)
 
 
 class Signature:
@@ -60,7 +61,7 @@ class Signature:
     def result_type(self) -> Any:
         """The hint of the result (of one item, where the function streams); ``Any`` where there is none."""
         hint = self._hints.get("return", Any)
-        if self.streams and typing.get_origin(hint) in (typing.get_origin(stream[int]) or stream for stream in _STREAMS):
+        if self.streams and typing.get_origin(hint) in _STREAMS:
             return typing.get_args(hint)[0]
         return hint
 
@@ -76,6 +77,8 @@ class Signature:
         """The canonical bytes of a call: every argument by name. Raises `BadInput` for a name too many or too few."""
         if not args and kwargs.keys() == self._known:
             return codec.encode(kwargs)
+        if not kwargs and len(args) == len(self._names) == len(self._positional):
+            return codec.encode(dict(zip(self._names, args, strict=True)))
         if len(args) > len(self._positional):
             raise BadInput(f"{self.name} takes {len(self._positional)} positional arguments, {len(args)} were given")
         call = dict(zip(self._positional, args, strict=False))
@@ -87,6 +90,18 @@ class Signature:
         if missing := self._required - call.keys():
             raise BadInput(f"{self.name} needs {_list(missing)}")
         return codec.encode(call)
+
+    def parse(self, texts: Sequence[str]) -> bytes:
+        """The bytes of a call whose arguments were typed by a person, each read as its hint says. Raises `BadInput`."""
+        if len(texts) > len(self._positional):
+            raise BadInput(f"{self.name} takes {len(self._positional)} arguments, {len(texts)} were given")
+        call: dict[str, Any] = {}
+        for name, text in zip(self._positional, texts, strict=False):
+            try:
+                call[name] = msgspec.convert(text, self._hints.get(name, str), strict=False)
+            except msgspec.ValidationError as error:
+                raise BadInput(f"argument {name}={text!r}: {error}") from None
+        return self.pack((), call)
 
     def unpack(self, data: bytes) -> dict[str, Any]:
         """The keyword arguments in ``data``, each checked against its hint. Raises `BadInput`."""
@@ -122,10 +137,17 @@ class Signature:
     def schema(self) -> dict[str, Any]:
         """JSON schema (2020-12) of ``arguments`` and ``result``."""
         (arguments, result), components = msgspec.json.schema_components(
-            [self._arguments_type, self.result_type], ref_template="#/$defs/{name}"
+            [self._arguments_type, self.result_type], schema_hook=_address_schema, ref_template="#/$defs/{name}"
         )
-        definitions = cast(dict[str, Any], components)
+        definitions: dict[str, Any] = components
         return {"arguments": definitions.pop("Arguments", arguments), "result": result, "$defs": definitions}
+
+
+def _address_schema(kind: type) -> dict[str, Any]:
+    """What crosses the wire as an address, such as a handle."""
+    if not hasattr(kind, "__from_wire__"):
+        raise NotImplementedError
+    return {"type": "string", "description": f"the id of a {kind.__name__.lower()}'s agent"}
 
 
 def _list(names: typing.Iterable[str]) -> str:

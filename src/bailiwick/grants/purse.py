@@ -63,15 +63,14 @@ class Purse:
 
     def hold(self, tool: str, estimate: Cost) -> Hold:
         """Set ``estimate`` and one call of ``tool`` aside. Raises `OverBudget`; then nothing is held."""
-        if (limit := self.budget.calls.get(tool)) is not None and (used := self.calls[tool] + self._calls_held[tool]) >= limit:
-            raise _over(f"calls.{tool}", limit, self.calls[tool], self._calls_held[tool], used + 1 - limit)
+        limit = self.budget.calls.get(tool)
+        if limit is not None and self.calls[tool] + self._calls_held[tool] >= limit:
+            raise _over(f"calls.{tool}", limit, self.calls[tool], self._calls_held[tool], 1)
         for name, limit in self._limits:
             spent, held, wanted = getattr(self.spent, name), getattr(self._held, name), getattr(estimate, name)
             if spent + held + wanted > limit or spent >= limit:
                 raise _over(name, limit, spent, held, wanted)
-        self._calls_held[tool] += 1
-        if estimate is not FREE:
-            self._held = self._held + estimate
+        self._count(tool, 1, estimate)
         return Hold(self, tool, estimate)
 
     def recall(self, tool: str, cost: Cost) -> None:
@@ -81,14 +80,19 @@ class Purse:
 
     def _settle(self, tool: str, estimate: Cost, cost: Cost) -> None:
         self._release(tool, estimate)
-        self.calls[tool] += 1
+        self.calls[tool] = self.calls.get(tool, 0) + 1
         if cost is not FREE:
             self.spent = self.spent + cost
 
     def _release(self, tool: str, estimate: Cost) -> None:
-        self._calls_held[tool] -= 1
+        self._count(tool, -1, estimate)
+
+    def _count(self, tool: str, sign: int, estimate: Cost) -> None:
+        """Only what is limited needs counting while it is held."""
+        if tool in self.budget.calls:
+            self._calls_held[tool] += sign
         if estimate is not FREE:
-            self._held = _minus(self._held, estimate)
+            self._held = self._held + estimate if sign > 0 else _minus(self._held, estimate)
 
 
 def _minus(a: Cost, b: Cost) -> Cost:

@@ -28,7 +28,7 @@ class Head(NamedTuple):
 EMPTY = Head(0, GENESIS)
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One link of the chain, as stored."""
 
     seq: int

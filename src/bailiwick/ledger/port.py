@@ -10,6 +10,7 @@ from bailiwick.effects import Intent, Outcome, Record, Seal
 from bailiwick.ids import AgentId, EffectId
 from bailiwick.ledger.chain import Entry, Head
 
+
 class Past(NamedTuple):
     """What is on record of one effect."""
 

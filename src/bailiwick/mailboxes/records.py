@@ -8,7 +8,7 @@ from bailiwick.effects import Failure, Intent, Outcome
 from bailiwick.ids import EffectId
 
 
-class Ask(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="ask"):
+class Ask(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="ask", gc=False):
     """Call an action. ``intent`` names caller, agent, action and arguments; its id pairs the answer with the question."""
 
     intent: Intent
@@ -20,7 +20,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="as
     """Wall-clock time after which nobody waits any more; 0 for none."""
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="answer"):
+class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="answer", gc=False):
     """What came of an ask: its outcome, or the failure that left it without one."""
 
     id: str
@@ -28,20 +28,20 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=
     failure: Failure | None = None
 
 
-class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="item"):
+class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="item", gc=False):
     """One value of a stream, in order."""
 
     id: EffectId
     value: bytes
 
 
-class Cancel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="cancel"):
+class Cancel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="cancel", gc=False):
     """Nobody waits for this ask any more: stop working on it."""
 
     id: EffectId
 
 
-class Ping(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="ping"):
+class Ping(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="ping", gc=False):
     """Are you there? The agent's host answers with an empty `Answer`, without asking the agent."""
 
     id: str
@@ -51,7 +51,7 @@ class Ping(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="p
 Message = Ask | Answer | Item | Cancel | Ping
 
 
-class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A message on its way. ``version`` is that of this format; a receiver refuses one it does not know."""
 
     to: str

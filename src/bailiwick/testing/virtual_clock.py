@@ -56,9 +56,7 @@ _TICK = timedelta(microseconds=1)
 _WRAP_FUTURE = asyncio.wrap_future.__code__
 
 
-def run(
-    coroutine: Coroutine[Any, Any, T], *, seed: int | None = None, patience: timedelta = PATIENCE, horizon: timedelta = HORIZON
-) -> T:
+def run(coroutine: Coroutine[Any, Any, T], *, seed: int | None = None, patience: timedelta = PATIENCE, horizon: timedelta = HORIZON) -> T:
     """What ``coroutine`` returns, run on a fresh `VirtualClockLoop`; the tasks it leaves behind are cancelled, the loop is closed.
 
     ``seed`` makes tasks dawdle before each step, see `VirtualClockLoop`. Raises what the coroutine raises, and `Defect` for a
@@ -120,8 +118,7 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
         self._declared = 0
         self._signals: set[int] = set()
         if seed is not None:
-            chance = random.Random(seed)
-            self.set_task_factory(lambda loop, coroutine, **options: asyncio.Task(_Dawdling(coroutine, chance), loop=loop, **options))
+            self.set_task_factory(_dawdling_tasks(random.Random(seed)))
 
     @property
     def elapsed_us(self) -> int:
@@ -297,6 +294,13 @@ class _Selector(selectors.DefaultSelector):
 
     def _watched(self) -> list[int]:
         return [key.fd for key in self.get_map().values() if key.fd not in self._own]
+
+
+def _dawdling_tasks(chance: random.Random) -> Callable[..., asyncio.Task[Any]]:
+    def make_task(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **options: Any) -> asyncio.Task[Any]:
+        return asyncio.Task(_Dawdling(coroutine, chance), loop=loop, **options)
+
+    return make_task
 
 
 class _Dawdling(Coroutine[Any, Any, T]):

@@ -1,0 +1,71 @@
+"""One value of each wire type, with every field set to something other than its default, so that each shows in the bytes."""
+
+from __future__ import annotations
+
+import msgspec
+
+from bailiwick.effects import Cost, EffectClass, Failure, Fidelity, Intent, Kind, Outcome, Seal, Status
+from bailiwick.ids import AgentId, EffectId, RunId
+from bailiwick.mailboxes import Answer, Ask, Cancel, Envelope, Item, Ping
+from bailiwick.tools.records import Call, Code, Done, Raised, Ready, Start, Written
+
+EFFECT = EffectId("eff_019b00000000" + "5a" * 10)
+RUN = RunId("run_019b00000000" + "c3" * 10)
+ASKER = AgentId("agt_019b00000000" + "01" * 10)
+ASKED = AgentId("agt_019b00000000" + "02" * 10)
+AT_NS = 1_767_225_600_123_456_789
+
+COST = Cost(cpu_s=0.25, wall_s=1.5, tokens=1_200, usd=0.003, sent_bytes=65_536)
+FAILURE = Failure(
+    code="tool_failed",
+    type="builtins:ValueError",
+    message="no such molecule: ünknown",
+    arguments=b"\x91\xa7unknown",
+    facts=b"\x81\xa4type\xaaValueError",
+    traceback='Traceback (most recent call last):\n  File "assay.py", line 7, in ionise\nValueError: no such molecule\n',
+)
+INTENT = Intent(
+    id=EFFECT,
+    run=RUN,
+    agent=ASKER,
+    position="2/1",
+    kind=Kind.ASK,
+    tool="Assay.measure",
+    effect=EffectClass.IDEMPOTENT,
+    arguments=b"\x81\xa6smiles\xa3CCO",
+    target=ASKED,
+    at_ns=AT_NS,
+)
+OUTCOME = Outcome(
+    id=EFFECT,
+    status=Status.FAILED,
+    value=b"\xcb@(ffffff",
+    failure=FAILURE,
+    fidelity=Fidelity.APPROXIMATE,
+    cost=COST,
+    started_ns=AT_NS + 1_000,
+    ended_ns=AT_NS + 2_000,
+)
+CODE = Code(module="__main__", import_as="campaign", qualname="Assay.measure", path="campaign.py")
+ASK = Ask(intent=INTENT, reply_to="hst_1", items_to="hst_2", deadline_ns=AT_NS + 30_000_000_000)
+
+SAMPLES: tuple[msgspec.Struct, ...] = (
+    COST,
+    FAILURE,
+    INTENT,
+    OUTCOME,
+    Seal(agent=ASKED, state=b"\x81\xa4done\x07", ticks={"heartbeat": 3}, at_ns=AT_NS),
+    ASK,
+    Answer(id=EFFECT, outcome=OUTCOME, failure=FAILURE),
+    Item(id=EFFECT, value=b"\x07"),
+    Cancel(id=EFFECT),
+    Ping(id="1", reply_to="hst_1"),
+    Envelope(to=ASKED, sender=ASKER, message=ASK, version=2),
+    CODE,
+    Start(path=["examples"], environment={"OMP_NUM_THREADS": "1"}),
+    Call(code=CODE, arguments=b"\x81\xa6smiles\xa3CCO"),
+    Ready(protocol=1),
+    Done(value=b"\x07", fidelity=Fidelity.RECOMPUTED, cost=COST),
+    Raised(failure=FAILURE),
+    Written(path="results/report.html", size_bytes=48_213, digest="9f" * 32),
+)
