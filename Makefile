@@ -51,15 +51,15 @@ lint: $(STAMPS)/check  ## run ruff only
 		|| { echo "not formatted as ruff would; mend with: $(BIN)/ruff format ." >&2; exit 1; }
 
 types: $(STAMPS)/check  ## run pyright only
-	@echo "pyright" && $(BIN)/pyright --pythonpath $(BIN)/python
+	@echo "pyright" && PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright --pythonpath $(BIN)/python
 
 contracts: $(STAMPS)/check  ## check who imports whom only
-	@echo "lint-imports" && $(BIN)/lint-imports --no-cache
+	@echo "lint-imports" && $(BIN)/lint-imports --no-cache --no-logo
 
 bench: $(STAMPS)/bench  ## measure; one folder or figure: make bench ARGS="agents --json"
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-bench-peers: $(PEERS)/academy  ## install what we compare ourselves with, each into an environment of its own
+bench-peers: $(PEERS)/academy/.installed  ## install what we compare ourselves with, each into an environment of its own
 
 changelog: $(STAMPS)/check  ## gather the fragments in changes/ into CHANGELOG.md
 	@$(BIN)/towncrier build --yes
@@ -99,14 +99,18 @@ $(STAMPS)/python:
 	@$(call make_venv,$(VENV))
 	@mkdir -p $(STAMPS) && echo "$(PYTHON)" > $@
 
-# One stamp for each extra.
+# One stamp for each extra; an extra that holds others stamps those too.
+check_holds := test bench chemistry
+test_holds := bench chemistry
+bench_holds := chemistry
+
 $(STAMPS)/%: pyproject.toml | $(STAMPS)/python
 	@echo "installing bailiwick[$*] into $(VENV) ..."
 	@$(call install,$(VENV),--editable '.[$*]')
-	@touch $@
+	@touch $@ $(addprefix $(STAMPS)/,$($*_holds))
 
 # A peer that cannot be installed is reported, and stops nobody.
-$(PEERS)/academy:
-	@echo "installing academy-py into $@ ..."
-	@{ $(call make_venv,$@) && $(call install,$@,'academy-py~=1.0'); } \
-		|| { rm -rf $@; echo "academy-py: could not be installed; figures compared with it will say so" >&2; }
+$(PEERS)/academy/.installed:
+	@echo "installing academy-py into $(@D) ..."
+	@if ( $(call make_venv,$(@D)); $(call install,$(@D),'academy-py~=1.0') ); then touch $@; \
+		else rm -rf $(@D); echo "academy-py could not be installed; figures compared with it will say so" >&2; fi

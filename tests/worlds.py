@@ -26,7 +26,7 @@ async def world(ledger: Ledger | None = None, **settings: Any) -> AsyncGenerator
 async def bare_world(ledger: Ledger | None = None, **settings: Any) -> AsyncGenerator[Bailiwick]:
     """A bailiwick in which nothing runs yet."""
     chosen = Settings(home="unused", ledger="memory", workers=1, **settings)
-    async with open_bailiwick(chosen, clock=VirtualClock(), ledger=ledger or MemoryLedger()) as bw:
+    async with open_bailiwick(chosen, clock=VirtualClock(), ledger=ledger or KeptLedger()) as bw:
         yield bw
 
 
@@ -40,7 +40,14 @@ def within(scenario: Callable[[Bailiwick], Awaitable[T]], ledger: Ledger | None 
     return run(whole())
 
 
-class NotedLedger(MemoryLedger):
+class KeptLedger(MemoryLedger):
+    """Stays open when the process that wrote it is over, so that the next one can go on with it."""
+
+    async def close(self) -> None:
+        return
+
+
+class NotedLedger(KeptLedger):
     """Remembers where each append ended: the places at which a crash can cut the record."""
 
     def __init__(self) -> None:
@@ -56,9 +63,9 @@ def records(ledger: Ledger) -> list[Record]:
     return [entry.record for entry in ledger.entries()]
 
 
-def copy_of(ledger: Ledger, *, first: int) -> MemoryLedger:
+def copy_of(ledger: Ledger, *, first: int) -> KeptLedger:
     """What a crash leaves if it strikes after ``first`` entries."""
-    copied = MemoryLedger()
+    copied = KeptLedger()
     for record in records(ledger)[:first]:
         copied.append(record)
     return copied

@@ -7,6 +7,7 @@ import msgspec
 from bailiwick.effects import Cost, EffectClass, Failure, Fidelity, Intent, Kind, Outcome, Seal, Status
 from bailiwick.ids import AgentId, EffectId, RunId
 from bailiwick.mailboxes import Answer, Ask, Cancel, Envelope, Item, Ping
+from bailiwick.models.records import Completion, Message
 from bailiwick.tools.records import Call, Code, Done, Raised, Ready, Start, Written
 
 EFFECT = EffectId("eff_019b00000000" + "5a" * 10)
@@ -67,5 +68,15 @@ SAMPLES: tuple[msgspec.Struct, ...] = (
     Ready(protocol=1),
     Done(value=b"\x07", fidelity=Fidelity.RECOMPUTED, cost=COST),
     Raised(failure=FAILURE),
+    Message(role="system", content="Propose molecules."),
+    Completion(
+        text="N#CCC#N",
+        model="small-1",
+        asked_model="small",
+        finish_reason="stop",
+        prompt_tokens=812,
+        completion_tokens=7,
+        sent_bytes=3_300,
+    ),
     Written(path="results/report.html", size_bytes=48_213, digest="9f" * 32),
 )

@@ -32,7 +32,8 @@ def _suite_of(port: type) -> str:
 
 
 def _backends() -> list[Module]:
-    return [module for module in modules("src") if module.path.parent.name == "backends" and not module.is_face]
+    """What stands in a folder ``backends``: modules, and packages by their face."""
+    return [module for module in modules("src") if module.name.split(".")[2:3] == ["backends"] and module.name.count(".") == 3]
 
 
 def test_there_are_ports_and_backends() -> None:

@@ -11,6 +11,12 @@ def test_there_are_wire_types() -> None:
     assert {"Intent", "Outcome", "Seal", "Envelope"} <= {kind.__name__ for kind in wire_types()}
 
 
+def test_no_two_wire_types_have_one_name() -> None:
+    """Their golden files would have one name too."""
+    names = [kind.__name__.lower() for kind in wire_types()]
+    assert len(names) == len(set(names))
+
+
 def test_wire_types_cannot_change_and_are_made_by_keyword() -> None:
     """Frozen, so that a record stays what was recorded; by keyword, so that a new field moves no other."""
     for kind in wire_types():

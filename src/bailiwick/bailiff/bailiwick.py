@@ -77,6 +77,10 @@ class Bailiwick:
         """The durable entries of the record, for those who watch."""
         return self._ledger.entries(after)
 
+    def recorded_until(self) -> int:
+        """The number of the newest entry of the record."""
+        return self._ledger.head().seq
+
     @asynccontextmanager
     async def session(self) -> AsyncGenerator[None]:
         """Keep a run open for code that is not inside ``main``: a notebook, a test, a service. It ends with the block."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
+from bailiwick import codec
 from bailiwick.agents import Host, Run
 from bailiwick.effects import Actuator, EffectClass, Intent, Kind, Result, Signature
 from bailiwick.errors import NotFound
@@ -55,3 +56,8 @@ def last_root(entries: Iterable[Entry], name: str, run: RunId | None = None) -> 
         wanted = f"`{name}` with id {run}" if run else f"`{name}`"
         raise NotFound(f"nothing to resume: no run of {wanted} is on record{there}. Start one without --resume")
     return found[-1]
+
+
+def arguments_of(root: Intent) -> dict[str, Any]:
+    """What a run was started with, by name."""
+    return codec.decode(root.arguments, dict[str, Any])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import msgspec
 
@@ -55,11 +56,16 @@ class Purse:
 
     def __init__(self, budget: Budget) -> None:
         self.budget = budget
-        self.spent = FREE
+        self._spent: dict[str, Any] = dict.fromkeys(RESOURCES, 0)
         self.calls: Counter[str] = Counter()
         self._held = FREE
         self._calls_held: Counter[str] = Counter()
         self._limits = [(name, limit) for name in RESOURCES if (limit := getattr(budget, name)) is not None]
+
+    @property
+    def spent(self) -> Cost:
+        """What all effects so far did cost."""
+        return Cost(**self._spent)
 
     def hold(self, tool: str, estimate: Cost) -> Hold:
         """Set ``estimate`` and one call of ``tool`` aside. Raises `OverBudget`; then nothing is held."""
@@ -67,7 +73,7 @@ class Purse:
         if limit is not None and self.calls[tool] + self._calls_held[tool] >= limit:
             raise _over(f"calls.{tool}", limit, self.calls[tool], self._calls_held[tool], 1)
         for name, limit in self._limits:
-            spent, held, wanted = getattr(self.spent, name), getattr(self._held, name), getattr(estimate, name)
+            spent, held, wanted = self._spent[name], getattr(self._held, name), getattr(estimate, name)
             if spent + held + wanted > limit or spent >= limit:
                 raise _over(name, limit, spent, held, wanted)
         self._count(tool, 1, estimate)
@@ -75,14 +81,21 @@ class Purse:
 
     def recall(self, tool: str, cost: Cost) -> None:
         """Count an effect that stands on the record already: how a purse is rebuilt after a crash."""
-        self.spent = self.spent + cost
-        self.calls[tool] += 1
+        self._spend(tool, cost)
 
     def _settle(self, tool: str, estimate: Cost, cost: Cost) -> None:
         self._release(tool, estimate)
+        self._spend(tool, cost)
+
+    def _spend(self, tool: str, cost: Cost) -> None:
         self.calls[tool] = self.calls.get(tool, 0) + 1
         if cost is not FREE:
-            self.spent = self.spent + cost
+            spent = self._spent  # In place, name by name: this is on the path of every effect.
+            spent["cpu_s"] += cost.cpu_s
+            spent["wall_s"] += cost.wall_s
+            spent["tokens"] += cost.tokens
+            spent["usd"] += cost.usd
+            spent["sent_bytes"] += cost.sent_bytes
 
     def _release(self, tool: str, estimate: Cost) -> None:
         self._count(tool, -1, estimate)

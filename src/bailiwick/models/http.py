@@ -26,7 +26,7 @@ class Answer(NamedTuple):
 
 
 class Key:
-    """An API key that can be used and not seen: not in a representation, a log, an error or a traceback with locals."""
+    """An API key that is used and never shown: not in a representation, a log or an error."""
 
     __slots__ = ("_forms", "_text")
 
@@ -54,11 +54,11 @@ class Key:
         return text
 
 
-class Server:
-    """A server that speaks HTTP, asked over a new connection each time.
+class Remote:
+    """A model server, asked over a new connection each time.
 
-    New, because only then is it certain that a connection that fails carried nothing: one kept open may have been closed by the
-    server in the moment the question left. Nothing is read from the environment: no proxies, certificates or passwords.
+    New, because then a connection that fails has carried nothing for certain: one kept open may have been closed by the server
+    in the moment the question left. Nothing is read from the environment: no proxies, certificates or passwords.
     """
 
     def __init__(
@@ -74,12 +74,16 @@ class Server:
         self._timeouts = httpx.Timeout(None, connect=connect_timeout.total_seconds())
         self._max_response_bytes = max_response_bytes
         try:
-            self._proxy = None if proxy is None else httpx.Proxy(proxy)
             httpx.URL(base)
-        except (httpx.InvalidURL, ValueError) as error:
-            raise BadInput(f"not an address that can be asked: {error if proxy is None else 'the proxy or the url'}") from None
-        # Read once: the list of certificates takes tens of milliseconds.
-        self._tls: ssl.SSLContext | bool = httpx.create_ssl_context(trust_env=False) if base.startswith("https:") else False
+        except httpx.InvalidURL as error:
+            raise BadInput(f"the model server's url {base!r} cannot be asked: {error}") from None
+        try:
+            self._proxy = None if proxy is None else httpx.Proxy(proxy)
+        except (httpx.InvalidURL, ValueError):
+            raise BadInput("the proxy for the model server is not an address such as http://host:port") from None
+        # Made once: reading the certificates to trust takes tens of milliseconds. Where none will be asked for, none is trusted.
+        secure = base.startswith("https:")
+        self._tls = httpx.create_ssl_context(trust_env=False) if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
     async def ask(self, method: str, path: str, body: bytes | None) -> Answer:
         """Send one request and read the answer, all of it or ``max_response_bytes``. Redirects are not followed.
@@ -136,5 +140,8 @@ class Server:
         return Answer(response.status_code, response.headers, bytes(body), whole=True)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
+    """What the innermost cause says: those around it only repeat that it failed."""
+    while error.__cause__ is not None:
+        error = error.__cause__
     return str(error) or type(error).__name__

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC
 from http import HTTPStatus
 from typing import Any, cast
@@ -16,6 +16,9 @@ from bailiwick.models.http import Answer
 
 BUSY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 """The server says that it did nothing, and nothing more is wrong than the moment."""
+
+UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
+"""What decoding bytes that are not the JSON that was promised may raise."""
 
 _LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 _WRONG = frozenset(
@@ -34,34 +37,39 @@ _SHOWN = 300
 _SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?")
 
 
-def error_of(answer: Answer, server: str, now_ns: int) -> BailiwickError | None:
-    """The error that ``answer`` is, if it is one; with the fact ``status``, and ``retry_after_s`` where the server names a time."""
+def error_of(answer: Answer, server: str, now_ns: int, scrub: Callable[[str], str]) -> BailiwickError | None:
+    """The error that ``answer`` is, if it is one; with the fact ``status``, and ``retry_after_s`` where the server names a time.
+
+    ``scrub`` takes secrets out of what the server says.
+    """
     status = answer.status
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return None
-    said = server_message(answer.body)
+    said = _shown(scrub(server_message(answer.body)))
     text = f"the model server at {server} answered {status}" + (f": {said}" if said else "")
     if status in _LATER or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         wait_s = retry_after_s(answer.headers, now_ns)
         return Unavailable(text, status=status, sent=True, **({} if wait_s is None else {"retry_after_s": wait_s}))
     if status < HTTPStatus.BAD_REQUEST:
         place = answer.headers.get("Location", "an address it does not name")
-        return BadInput(f"the model server at {server} redirects to {_shown(place)}; give the right address as the url", status=status)
+        return BadInput(
+            f"the model server at {server} redirects to {_shown(scrub(place))}; give the right address as the url", status=status
+        )
     if status == HTTPStatus.UNAUTHORIZED:
         return Refused(f"{text}; it wants an API key, or does not accept this one", status=status)
     return (BadInput if status in _WRONG else Refused)(text, status=status)
 
 
 def server_message(body: bytes) -> str:
-    """What the server says in its own words: the message in its JSON if there is one, else the start of the text."""
+    """What the server says in its own words: the message in its JSON if there is one, else all of it."""
     try:
         found = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         found = body.decode(errors="replace")
     for name in ("error", "message", "detail"):
         if isinstance(found, dict) and name in found:
             found = cast(dict[str, Any], found)[name]
-    return _shown(found if isinstance(found, str) else msgspec.json.encode(found).decode())
+    return found if isinstance(found, str) else msgspec.json.encode(found).decode()
 
 
 def retry_after_s(headers: Mapping[str, str], now_ns: int) -> float | None:

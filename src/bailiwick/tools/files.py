@@ -22,14 +22,14 @@ def write_file(path: str, content: str) -> Written:
 
     All or nothing: whoever reads the file, also after a crash or a power cut in the middle, finds the old content or the new. When
     it returns, the new content survives a power cut. An existing file keeps its permission bits, and a symbolic link stays one: the file it
-    leads to is written. A crash can leave a hidden file ``.NAME.….part`` beside it, which may be deleted.
+    leads to is written. A crash can leave a hidden file ``.bailiwick-….part`` beside it, which may be deleted.
     Raises `BadInput` if the directory is missing or ``path`` is no regular file, `OSError` if the disk is full or writing is
     forbidden; then the old content stands.
     """
     target = Path(path).expanduser().resolve()
     mode = _mode_of(target)
     data = content.encode()
-    part = target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident():x}-{next(_parts)}.part")
+    part = target.with_name(f".bailiwick-{os.getpid()}-{threading.get_ident():x}-{next(_parts)}.part")
     # O_EXCL: nobody else can have put a file or a link of that name there for us to write through.
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
@@ -60,13 +60,17 @@ def read_file(path: str, limit_bytes: int = 2**20) -> str:
         descriptor = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NotFound(f"there is no file {source}") from error
-    with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
             raise _not_regular(source)
-        data = file.read(max(limit_bytes, 0) + 1)
-        if len(data) > limit_bytes:
-            size_bytes = os.fstat(descriptor).st_size
-            raise BadInput(f"{source} has {size_bytes} bytes, more than limit_bytes={limit_bytes}; ask with a higher limit_bytes")
+        with open(descriptor, "rb", closefd=False) as file:
+            data = file.read(max(limit_bytes, 0) + 1)  # No more than that, whatever the file grows to meanwhile.
+    finally:
+        os.close(descriptor)
+    if len(data) > limit_bytes:
+        size_bytes = max(status.st_size, len(data))
+        raise BadInput(f"{source} has {size_bytes} bytes, more than limit_bytes={limit_bytes}; ask with a higher limit_bytes")
     try:
         return data.decode()
     except UnicodeDecodeError as error:

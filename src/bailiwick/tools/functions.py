@@ -27,18 +27,19 @@ class LoopActuator(Actuator):
         self._name = tool.name
         self._function = tool.function
         self._signature = tool.signature
+        self._asynchronous = inspect.iscoroutinefunction(tool.function)
         self._now_ns = clock.monotonic_ns
 
     async def act(self, intent: Intent) -> Result:
         arguments = self._signature.unpack(intent.arguments)
         started_ns = self._now_ns()
-        before_s = thread_cpu_s()
+        cpu_s = 0.0
         try:
-            value = self._function(**arguments)
-            if inspect.isawaitable(value):
-                value = await value
-                cpu_s = 0.0
+            if self._asynchronous:
+                value = await self._function(**arguments)
             else:
+                before_s = thread_cpu_s()
+                value = self._function(**arguments)
                 cpu_s = thread_cpu_s() - before_s
         except SystemExit as error:
             raise _tried_to_exit(self._name, error) from error

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
-from types import MappingProxyType
 
 import msgspec
 
@@ -22,12 +21,6 @@ from bailiwick.tools import frames
 from bailiwick.tools.process import WorkerProcess
 from bailiwick.tools.records import Call, Code, Done, Raised, Start
 from bailiwick.tools.worker import serving
-
-ONE_THREAD_EACH: Mapping[str, str] = MappingProxyType(
-    dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1")
-)
-"""Set in every worker unless the host's environment says otherwise: workers share the cores, and numerical libraries that each start a
-thread for every core would only be in each other's way."""
 
 _REMEMBERED_AGENTS = 4096
 
@@ -42,9 +35,7 @@ class WorkerPool:
     they are making). A pool belongs to one event loop. ``environment`` is set in workers where the host's own does not say otherwise.
     """
 
-    def __init__(
-        self, size: int, clock: Clock, *, environment: Mapping[str, str] = ONE_THREAD_EACH, grace: timedelta = timedelta(seconds=2)
-    ) -> None:
+    def __init__(self, size: int, clock: Clock, environment: Mapping[str, str], *, grace: timedelta = timedelta(seconds=2)) -> None:
         if size < 1:
             raise BadInput(f"{size} worker processes run nothing; give tools at least 1")
         if serving():

@@ -10,8 +10,7 @@ from bailiwick import Agent, action, event, loop, timer
 from bailiwick.bailiff import Bailiwick
 from bailiwick.effects import Seal
 from bailiwick.errors import BadInput, NoSuchAgent
-from bailiwick.ledger.backends.memory import MemoryLedger
-from tests.worlds import records, within
+from tests.worlds import KeptLedger, records, within
 
 
 class Clockwork(Agent):
@@ -62,7 +61,7 @@ def test_timers_events_and_loops_run_by_the_clock() -> None:
 
 
 def test_each_tick_is_sealed_with_its_number() -> None:
-    ledger = MemoryLedger()
+    ledger = KeptLedger()
 
     async def scenario(bw: Bailiwick) -> None:
         await bw.launch(Clockwork)
@@ -74,7 +73,7 @@ def test_each_tick_is_sealed_with_its_number() -> None:
 
 
 def test_an_agent_shuts_down_in_good_order() -> None:
-    ledger = MemoryLedger()
+    ledger = KeptLedger()
 
     async def scenario(bw: Bailiwick) -> None:
         clockwork = await bw.launch(Clockwork)

@@ -13,9 +13,8 @@ from bailiwick import Agent, Handle, action, tool
 from bailiwick.bailiff import Bailiwick
 from bailiwick.errors import NotAllowed, NotFound, ReplayDiverged
 from bailiwick.ledger import Ledger, verify
-from bailiwick.ledger.backends.memory import MemoryLedger
 from bailiwick.testing import run
-from tests.worlds import NotedLedger, bare_world, copy_of, intents, outcome_of, records
+from tests.worlds import KeptLedger, NotedLedger, bare_world, copy_of, intents, outcome_of, records
 
 done: Counter[str] = Counter()
 
@@ -156,7 +155,7 @@ def test_positions_do_not_depend_on_which_task_runs_first() -> None:
 
     positions: list[dict[bytes, str]] = []
     for delays in ([0.1, 0.2, 0.3], [0.3, 0.1, 0.2]):
-        ledger = MemoryLedger()
+        ledger = KeptLedger()
         run(with_ledger(ledger, lambda bw, delays=delays: bw.run(order, delays)))
         positions.append({intent.arguments: intent.position for intent in intents(ledger, "work")})
     assert positions[0] == positions[1]
@@ -170,7 +169,7 @@ def test_a_replay_that_asks_a_different_question_shows_both() -> None:
         await bw.use(work, question)
         raise asyncio.CancelledError  # As when a person interrupts it: the run stays open.
 
-    ledger = MemoryLedger()
+    ledger = KeptLedger()
     with pytest.raises(asyncio.CancelledError):
         run(with_ledger(ledger, lambda bw: bw.run(fickle)))
     question = "second"
@@ -205,7 +204,7 @@ def test_state_that_changed_outside_effects_is_a_defect_when_it_is_rebuilt() -> 
         waiting.cancel()
         raise asyncio.CancelledError
 
-    ledger = MemoryLedger()
+    ledger = KeptLedger()
     with pytest.raises(asyncio.CancelledError):
         run(with_ledger(ledger, lambda bw: bw.run(script)))
     answered = records(ledger).index(outcome_of(ledger, intents(ledger, "Impure.add")[0]))  # type: ignore[arg-type]
@@ -215,4 +214,4 @@ def test_state_that_changed_outside_effects_is_a_defect_when_it_is_rebuilt() -> 
 
 def test_there_must_be_something_to_resume() -> None:
     with pytest.raises(NotFound, match="nothing to resume"):
-        run(with_ledger(MemoryLedger(), lambda bw: bw.resume(campaign)))
+        run(with_ledger(KeptLedger(), lambda bw: bw.resume(campaign)))

@@ -1,0 +1,117 @@
+"""The file: how it is opened and recognised, what its errors mean, and the statements that read and fill it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from bailiwick.errors import BadInput, CorruptLedger, LedgerUnavailable
+from bailiwick.ledger.chain import EMPTY, Entry, Head
+
+APPLICATION_ID = int.from_bytes(b"BAIL", "big")
+SCHEMA_VERSION = 1
+SCHEMA = Path(__file__).with_name("schema.sql")
+
+PAGE_ENTRIES = 1_000
+"""How many entries are read at a time."""
+
+Query = Callable[[str, Sequence[Any]], list[Any]]
+"""Runs one statement and returns its rows; raises a `BailiwickError` if the file cannot be read."""
+
+_NOT_A_LEDGER = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT})
+"""Damage, and tables that are not those of the schema."""
+
+
+def connect(path: Path, mode: str) -> sqlite3.Connection:
+    """A connection in autocommit mode. ``mode`` is what stands after the ``?`` of a SQLite URI. It may be used in any thread."""
+    # Absolute, because the working directory may change; quoted, because it becomes part of a URI.
+    uri = f"file:{quote(str(path.absolute()))}?{mode}"
+    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+
+
+def is_empty(connection: sqlite3.Connection, path: Path) -> bool:
+    """False if the file is a ledger this version can read, True if it has no content yet.
+
+    Raises `CorruptLedger` if it is something else, `BadInput` if a later version wrote it.
+    """
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if application == 0 and version == 0 and not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        return True
+    if application != APPLICATION_ID:
+        raise CorruptLedger(f"{path}: is a database of another program, not a ledger; name another file", path=str(path))
+    if version > SCHEMA_VERSION:
+        raise BadInput(
+            f"{path}: was written by a later Bailiwick (schema {version}, this one knows {SCHEMA_VERSION}); upgrade to read it",
+            path=str(path),
+            schema=version,
+        )
+    return False
+
+
+def cannot_read(path: Path, error: sqlite3.Error) -> CorruptLedger | LedgerUnavailable:
+    """What an error of SQLite means to one who reads."""
+    where = str(path)
+    if isinstance(error, sqlite3.ProgrammingError):
+        return LedgerUnavailable(f"{path}: this ledger is closed; open it again", path=where)
+    if _code(error) in _NOT_A_LEDGER:
+        return CorruptLedger(f"{path}: is damaged, or is not a ledger ({error}); restore it from a copy, or name another file", path=where)
+    return LedgerUnavailable(f"{path}: cannot be read ({error}); see that the file and its directory may be read", path=where)
+
+
+def cannot_write(path: Path, error: sqlite3.Error | OSError) -> LedgerUnavailable:
+    """What an error means to one who writes, and what to do about it."""
+    match _code(error) if isinstance(error, sqlite3.Error) else None:
+        case sqlite3.SQLITE_FULL | sqlite3.SQLITE_IOERR:
+            advice = f"what was acknowledged is safe; free space at {path.parent}, then run again with --resume"
+        case _:
+            advice = f"make {path.parent} writable, or set `home` (BAILIWICK_HOME) to a directory that is"
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    return LedgerUnavailable(f"{path}: the record cannot be written ({reason}); {advice}", path=str(path))
+
+
+def _code(error: sqlite3.Error) -> int:
+    """The primary result code; 0 where Python's own wrapper, not SQLite, raised it."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def key(any_id: str, prefix: str) -> bytes | str:
+    """An id as the index has it: the 16 bytes it spells after ``prefix``; its text where it is not of that form."""
+    digits = any_id[4:]
+    if len(digits) == 32 and any_id.startswith(prefix):
+        try:
+            found = bytes.fromhex(digits)
+        except ValueError:
+            return any_id
+        if found.hex() == digits:
+            return found
+    return any_id
+
+
+def last_head(query: Query) -> Head:
+    """The newest durable entry."""
+    rows = query("SELECT seq, hash FROM entries ORDER BY seq DESC LIMIT 1", ())
+    return Head(*rows[0]) if rows else EMPTY
+
+
+def read_entries(query: Query, after: int) -> Iterator[Entry]:
+    """The entries above ``after`` that are durable when the iteration starts, a page at a time, so that nothing stays locked."""
+    last = last_head(query).seq
+    while after < last:
+        page = query("SELECT seq, hash, body FROM entries WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?", (after, last, PAGE_ENTRIES))
+        if not page:
+            return
+        for seq, hash_, body in page:
+            yield Entry(seq=seq, hash=hash_, body=body)
+        after = page[-1][0]
+
+
+def read_entry(query: Query, seq: int, path: Path) -> Entry:
+    """One entry. Raises `CorruptLedger` if it is not there, though the index says so."""
+    rows = query("SELECT seq, hash, body FROM entries WHERE seq = ?", (seq,))
+    if not rows:
+        raise CorruptLedger(f"{path}: entry {seq} is missing; restore the file from a copy", path=str(path), seq=seq)
+    return Entry(seq=rows[0][0], hash=rows[0][1], body=rows[0][2])

@@ -1,0 +1,229 @@
+"""`SqliteLedger`: what the event loop sees of the file."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from weakref import WeakSet
+
+from bailiwick.codec import encode
+from bailiwick.effects import Record
+from bailiwick.errors import CorruptLedger, LedgerUnavailable
+from bailiwick.ids import AgentId, EffectId
+from bailiwick.ledger.backends.sqlite.file import (
+    SCHEMA,
+    cannot_read,
+    cannot_write,
+    connect,
+    is_empty,
+    last_head,
+    read_entries,
+    read_entry,
+)
+from bailiwick.ledger.backends.sqlite.lock import WriterLock
+from bailiwick.ledger.backends.sqlite.reader import SqliteReader, past, sealed
+from bailiwick.ledger.backends.sqlite.whereabouts import Whereabouts
+from bailiwick.ledger.backends.sqlite.writer import Rows, Writer
+from bailiwick.ledger.chain import EMPTY, Entry, Head, link, verify
+from bailiwick.ledger.group_commit import GroupCommit
+from bailiwick.ledger.port import Ledger, Past, Sealed
+
+
+class SqliteLedger(Ledger):
+    """The record in a SQLite file in WAL mode with ``synchronous=FULL``: what `barrier` acknowledged survives a power cut.
+
+    One thread writes, everything that queued up while it wrote in one transaction. An append that no barrier follows is
+    durable some 50 ms later. All methods belong to the thread of one event loop; the child of a fork must open its own.
+    """
+
+    def __init__(self, path: Path, reading: sqlite3.Connection, writing: sqlite3.Connection, lock: WriterLock, max_batch: int | None) -> None:
+        """For `open`."""
+        self._path = path
+        self._reading = reading
+        self._open = True
+        self._closed = False
+        self._unwritten: dict[int, bytes] = {}
+        self._pruned_seq = 0
+        indexed_seq: int = self._query("SELECT upto FROM indexed", ())[0][0]
+        self._whereabouts = Whereabouts(self._query, indexed_seq)
+        self._seq, self._hash = self._recall(indexed_seq)
+        self._pruned_seq = self._seq
+        self._lock = lock
+        medium = Writer(path, writing, lock, self._whereabouts, self._seq)
+        self._commits: GroupCommit[Rows] = GroupCommit(medium, durable_seq=self._seq, max_batch=max_batch)
+        _open_here.add(self)
+
+    @classmethod
+    def open(cls, path: Path, *, read_only: bool = False, max_batch: int | None = None) -> Ledger:
+        """The ledger at ``path``, made if it is not there; with ``read_only`` a `SqliteReader`, which needs no lock and makes nothing.
+
+        ``max_batch`` bounds how many appends share a transaction; it is for measurements.
+
+        Raises `LedgerUnavailable` if another process writes it (fact ``pid``) or the place is not writable; `CorruptLedger` if
+        it is something else, is damaged, or its newest entries do not fit their chain; `BadInput` if a later version wrote it.
+        """
+        if read_only:
+            return SqliteReader(path)
+        try:
+            _make_directory(path.parent)
+            lock = WriterLock.take(path)
+        except OSError as error:
+            raise cannot_write(path, error) from error
+        opened: list[sqlite3.Connection] = []
+        try:
+            opened.append(_open_for_writing(path))
+            opened.append(connect(path, "mode=ro"))
+            return cls(path, opened[1], opened[0], lock, max_batch)
+        except BaseException as error:
+            for connection in opened:
+                connection.close()
+            lock.release()
+            if isinstance(error, sqlite3.Error):
+                found = cannot_read(path, error)
+                raise (found if isinstance(found, CorruptLedger) else cannot_write(path, error)) from error
+            raise
+
+    def append(self, *records: Record) -> int:
+        if not self._open or self._commits.failure is not None:
+            raise self._refusal()
+        bodies = [encode(record) for record in records]
+        seq, last_hash = self._seq, self._hash
+        self._whereabouts.admit(records, seq)
+        rows: Rows = []
+        for body in bodies:
+            seq += 1
+            last_hash = link(last_hash, body)
+            rows += (seq, last_hash, body)
+            self._unwritten[seq] = body
+        self._seq, self._hash = seq, last_hash
+        if rows:
+            self._commits.put(seq, rows)
+        self._prune()
+        return seq
+
+    async def barrier(self) -> None:
+        if not self._open:
+            raise self._refusal()
+        await self._commits.wait(self._seq)
+
+    def find(self, effect: EffectId) -> Past | None:
+        place = self._whereabouts.of_effect(effect)
+        return past(place.intent, place.outcome, self._entry)
+
+    def last_seal(self, agent: AgentId) -> Sealed | None:
+        return sealed(self._whereabouts.of_seal(agent), self._entry)
+
+    def entries(self, after: int = 0) -> Iterator[Entry]:
+        return read_entries(self._query, after)
+
+    def head(self) -> Head:
+        return Head(self._seq, self._hash)
+
+    async def close(self) -> None:
+        if self._closed or self not in _open_here:
+            return
+        self._open = False
+        self._reading.close()
+        await self._commits.close()
+        self._closed = True
+        _open_here.discard(self)
+        if self._commits.failure is not None:
+            raise self._commits.refusal()
+
+    def _disown(self) -> None:
+        """In the child of a fork. What the parent has open is left alone there: to close it would disturb the parent's."""
+        _left_alone.append(self)
+        self._lock.release()
+        self._commits.disown(
+            LedgerUnavailable(f"{self._path}: was opened by process {os.getppid()}, which forked this one; open it anew here", path=str(self._path))
+        )
+
+    def _refusal(self) -> LedgerUnavailable:
+        if self._commits.failure is not None:
+            return self._commits.refusal()
+        return LedgerUnavailable(f"{self._path}: this ledger is closed; open it again", path=str(self._path))
+
+    def _prune(self) -> None:
+        """Forget the bodies that the file has by now."""
+        durable_seq = self._commits.durable_seq
+        while self._pruned_seq < durable_seq:
+            self._pruned_seq += 1
+            del self._unwritten[self._pruned_seq]
+
+    def _entry(self, seq: int) -> Entry:
+        body = self._unwritten.get(seq)
+        return read_entry(self._query, seq, self._path) if body is None else Entry(seq=seq, hash=b"", body=body)
+
+    def _query(self, sql: str, values: Sequence[Any]) -> list[Any]:
+        try:
+            return self._reading.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise cannot_read(self._path, error) from error
+
+    def _recall(self, indexed_seq: int) -> Head:
+        """Read the entries that the index does not have yet, and at least the last one; return the head they lead to."""
+        last_seq = last_head(self._query).seq
+        try:
+            if last_seq < indexed_seq:
+                raise CorruptLedger(f"entries {last_seq + 1} to {indexed_seq} are missing", seq=last_seq + 1)
+            start = max(0, min(indexed_seq, last_seq - 1))
+            known = Head(start, read_entry(self._query, start, self._path).hash) if start else EMPTY
+            return verify(self._recalled(start, indexed_seq), known)
+        except CorruptLedger as error:
+            facts = error.facts | {"path": str(self._path)}
+            raise CorruptLedger(f"{self._path}: {error.message}; restore the file from a copy", **facts) from error
+
+    def _recalled(self, start: int, indexed_seq: int) -> Iterator[Entry]:
+        for entry in read_entries(self._query, start):
+            yield entry  # Whoever asks for the next one has found this one to be sound.
+            if entry.seq > indexed_seq:
+                self._whereabouts.admit([entry.record], entry.seq - 1)
+
+
+_open_here: WeakSet[SqliteLedger] = WeakSet()
+_left_alone: list[SqliteLedger] = []
+
+
+def _disown_all() -> None:
+    for ledger in list(_open_here):
+        ledger._disown()  # pyright: ignore[reportPrivateUsage]
+    _open_here.clear()
+
+
+os.register_at_fork(after_in_child=_disown_all)
+
+
+def _make_directory(directory: Path) -> None:
+    if not directory.is_dir():
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def _open_for_writing(path: Path) -> sqlite3.Connection:
+    connection = connect(path, "mode=rwc")
+    try:
+        empty = is_empty(connection, path)
+        found = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        if found != "wal":
+            raise LedgerUnavailable(f"{path}: its file system cannot share memory (SQLite stays in {found} mode); put it on a local disk", path=str(path))
+        # `fullfsync` makes macOS flush the drive too; elsewhere it changes nothing.
+        for setting in ("synchronous = FULL", "fullfsync = ON", "checkpoint_fullfsync = ON"):
+            connection.execute(f"PRAGMA {setting}")
+        if empty:
+            connection.executescript(SCHEMA.read_text("utf-8"))
+            _flush_directory(path.parent)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _flush_directory(directory: Path) -> None:
+    """A new file survives a power cut once its name does."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
