@@ -8,9 +8,10 @@ from collections import Counter
 
 from bailiwick import Agent, action
 from bailiwick.effects import Status
+from molecular_design.findings import Check
 from molecular_design.pool import Molecule
 from molecular_design.proposing import SCHEMA, SHOWN, model_at, proposals_in, question
-from molecular_design.records import Campaign, Check, Measurement, Proposals
+from molecular_design.records import Campaign, Measurement, Proposals
 from molecular_design.surrogate import Judgement
 from molecular_design.tools import choose, ionisation_energy, judge, load_pool, recompute
 
@@ -25,11 +26,11 @@ class Planner(Agent):
     proposals: Proposals = Proposals()
 
     @action(exclusive=True)
-    async def prepare(self) -> int:
-        """Load the candidates; return how many there are."""
+    async def prepare(self) -> list[Molecule]:
+        """Load the candidates."""
         pool = await self.use(load_pool, self.campaign.pool)
         self.candidates = list(pool.molecules)
-        return len(self.candidates)
+        return self.candidates
 
     @action(exclusive=True)
     async def propose(self, size: int, round_number: int) -> list[Molecule]:
@@ -120,14 +121,6 @@ class Verifier(Agent):
 
     async def _check(self, measurement: Measurement) -> Check:
         receipt = await self.perform(recompute, measurement.smiles, self.campaign.seed)
+        again_ev = receipt.value.energy_ev if receipt.status is Status.DONE else math.nan  # Not a number agrees with nothing.
         assert measurement.energy_ev is not None
-        return Check(
-            id=measurement.id,
-            reported_ev=measurement.energy_ev,
-            recomputed_ev=receipt.value.energy_ev if receipt.status is Status.DONE else None,
-            failure=receipt.failure.message if receipt.failure else "",
-            effect=receipt.effect,
-            agent=self.name,
-            started_ns=receipt.started_ns,
-            ended_ns=receipt.ended_ns,
-        )
+        return Check(measurement.id, measurement.smiles, measurement.effect, measurement.energy_ev, receipt.effect, again_ev)

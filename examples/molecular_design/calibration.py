@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Any
 
+import msgspec
+
 from molecular_design.oracle import BOHR_PER_ANGSTROM, EV_PER_HARTREE, METHOD, SHIFT_EV, NotConverged, single_point
 
 INSTALL = "install the calibration extra: pip install 'bailiwick[calibration]'"
@@ -24,8 +26,7 @@ class Pair:
     computed_ev: float
 
 
-@dataclass(frozen=True)
-class Calibration:
+class Calibration(msgspec.Struct, frozen=True, kw_only=True, tag="calibration"):
     """How computed and measured values compare over ``pairs``."""
 
     method: str
@@ -43,8 +44,7 @@ class Calibration:
     source: str
 
 
-@dataclass(frozen=True)
-class NotCalibrated:
+class NotCalibrated(msgspec.Struct, frozen=True, tag="not_calibrated"):
     """There is no calibration, and why."""
 
     reason: str

@@ -2,7 +2,7 @@
 
 Half of it is the Tanimoto similarity of counted circular fragments (Morgan, radius 2: what is bonded to what), half a Gaussian of
 the distance in fifteen counted properties (how many nitrogens, triple bonds, hydrogens…: what it is made of). Both are 1 for a
-molecule and itself. The weights are round numbers, not fitted: see docs of `molecular_design.surrogate`.
+molecule and itself.
 """
 
 from __future__ import annotations

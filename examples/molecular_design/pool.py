@@ -24,6 +24,23 @@ _HEAVY_ATOM = re.compile(r"\[(?!\d*H[+-]?\d*\])[^]]+\]|Cl|Br|[BCNOPSFIbcnops]")
 
 INSTALL = "install the chemistry extra: pip install 'bailiwick[chemistry]'"
 
+NAMES = {
+    "N#CCC#N": "malononitrile",
+    "N#CCCC#N": "succinonitrile",
+    "N#CCCCC#N": "glutaronitrile",
+    "N#CCO": "glycolonitrile",
+    "CC(C)(C)C#N": "pivalonitrile",
+    "COC(=O)CC#N": "methyl cyanoacetate",
+    "O=C(O)C(F)F": "difluoroacetic acid",
+    "O=C(O)C#CC(=O)O": "acetylenedicarboxylic acid",
+    "OCC(F)(F)F": "2,2,2-trifluoroethanol",
+    "CC(O)C(F)(F)F": "1,1,1-trifluoropropan-2-ol",
+    "NS(=O)(=O)O": "sulfamic acid",
+    "CS(=O)(=O)O": "methanesulfonic acid",
+    "O=C1C=C(Cl)C(=O)O1": "chloromaleic anhydride",
+}
+"""What chemists call those that are likely to be found; the file has no names."""
+
 
 class ChemistryUnavailable(Exception):
     """RDKit, the molecules inside it, or tblite is not there. The message says what to install."""
@@ -62,6 +79,22 @@ def load(path: Path | None = None) -> Pool:
     if not pool.molecules:
         raise ChemistryUnavailable(f"{path}: not one of {len(lines)} lines is a molecule for this campaign; it comes with RDKit: {INSTALL}")
     return pool
+
+
+def take(path: Path) -> Pool:
+    """Everything in a file of the user's own, as it stands: a SMILES and a name to a line, nothing judged and nothing left out.
+
+    Raises `ValueError` for a line that is not that, or a name that stands twice.
+    """
+    found: dict[str, Molecule] = {}
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+        if line.strip():
+            smiles, _, name = line.strip().partition("\t" if "\t" in line else " ")
+            if not name or name in found:
+                raise ValueError(f"{path}:{number}: write a SMILES and a name that no other line has, as in `CCO ethanol`")
+            molecule = parse(smiles)
+            found[name] = Molecule(name, smiles if molecule is None else canonical(molecule))
+    return Pool(tuple(found.values()), {})
 
 
 def select(lines: Iterable[str]) -> Pool:

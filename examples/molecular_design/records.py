@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from bailiwick import Fidelity
+from molecular_design.findings import Span
 
 
 class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,25 +50,6 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     ended_ns: int
 
 
-class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """One molecule computed a second time, by another agent in another process."""
-
-    id: str
-    reported_ev: float
-    recomputed_ev: float | None
-    """None if the second computation failed."""
-    failure: str = ""
-    effect: str
-    agent: str
-    started_ns: int
-    ended_ns: int
-
-    @property
-    def agrees(self) -> bool:
-        """To the last bit: the computation is repeatable, so anything else is a finding."""
-        return self.recomputed_ev == self.reported_ev
-
-
 class Proposals(msgspec.Struct, frozen=True, kw_only=True):
     """What a model proposed over the whole campaign, and what became of it."""
 
@@ -78,6 +60,15 @@ class Proposals(msgspec.Struct, frozen=True, kw_only=True):
     verdicts: dict[str, int] = {}
     """How many proposals the surrogate judged how; "eligible" are those that could be computed."""
     taken: int = 0
+
+
+class RecordView(msgspec.Struct, frozen=True, kw_only=True):
+    """The record of a campaign at the moment its report is made."""
+
+    effects: int
+    head: str
+    """The hash of its newest entry."""
+    spans: list[Span]
 
 
 class Ranked(msgspec.Struct, frozen=True, kw_only=True):

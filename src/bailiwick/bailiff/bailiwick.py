@@ -77,6 +77,10 @@ class Bailiwick:
         """The durable entries of the record, for those who watch."""
         return self._ledger.entries(after)
 
+    async def barrier(self) -> None:
+        """Return once all that is on record so far is durable, and so among `entries`. Raises `LedgerUnavailable`."""
+        await self._gateway.barrier()
+
     def recorded_until(self) -> int:
         """The number of the newest entry of the record."""
         return self._ledger.head().seq

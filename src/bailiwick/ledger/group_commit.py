@@ -33,8 +33,8 @@ class Medium(ABC, Generic[T]):
     """What is written to. Only the writing thread calls it."""
 
     @abstractmethod
-    def write(self, items: list[T]) -> None:
-        """Return once ``items`` are durable, all of them. If it raises, none is, and nothing is written after them."""
+    def write(self, items: list[T]) -> int:
+        """Return the number of the last of ``items`` once all are durable. If it raises, none is, and nothing is written after them."""
 
     @abstractmethod
     def tidy(self, *, last: bool) -> None:
@@ -55,7 +55,8 @@ class GroupCommit(Generic[T]):
         """Why nothing is written any more; None while all is well."""
         self._medium = medium
         self._max_batch = max_batch
-        self._queue: list[tuple[int, T]] = []
+        self._queue: list[T] = []
+        self._flight: list[T] = []
         self._wanted_seq = 0
         self._closing = False
         self._resting = False
@@ -68,9 +69,9 @@ class GroupCommit(Generic[T]):
         self._thread = threading.Thread(target=self._run, name="bailiwick-ledger", daemon=True)
         self._thread.start()
 
-    def put(self, seq: int, item: T) -> None:
-        """Queue ``item``; ``seq`` is the number it will be durable under, larger than all before. Returns at once."""
-        self._queue.append((seq, item))
+    def put(self, item: T) -> None:
+        """Queue ``item`` to be written after all before it. Returns at once."""
+        self._queue.append(item)
         if self._resting:
             self._ring()
 
@@ -83,17 +84,25 @@ class GroupCommit(Generic[T]):
             raise self.refusal()
         if self.durable_seq >= seq:
             return
-        future = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
         self._waiters.append((seq, future))
         self._wanted_seq = seq
         self._ring()
-        self._listen()
+        if self._listening is not loop:
+            self._listen(loop)
         await future
+
+    def unwritten(self) -> list[T]:
+        """What may not be durable yet, in order; some of it may be."""
+        # The queue is read first: what the thread takes from it meanwhile is in flight by then, and what has landed is durable.
+        queued = list(self._queue)
+        return self._flight + queued
 
     def refusal(self) -> LedgerUnavailable:
         """`failure`, in a copy to raise: a traceback belongs to one raise."""
-        assert self.failure is not None
-        return LedgerUnavailable(self.failure.message, **self.failure.facts)
+        failure = self.failure or LedgerUnavailable("the record cannot be written")
+        return LedgerUnavailable(failure.message, **failure.facts)
 
     async def close(self) -> None:
         """Write everything, let go of the medium and end the thread; also if it failed before. May be called again."""
@@ -112,22 +121,20 @@ class GroupCommit(Generic[T]):
         if self._bell.locked():
             self._bell.release()
 
-    def _listen(self) -> None:
+    def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
         """See to it that `_settle` runs after the next write.
 
         The ticket is a `concurrent.futures.Future` because that is how an event loop with a virtual clock sees that somebody
         outside is at work.
         """
-        loop = asyncio.get_running_loop()
-        if self._listening is not loop:
-            self._listening = loop
-            ticket: Future[None] = Future()
-            asyncio.wrap_future(ticket, loop=loop).add_done_callback(self._settle)
-            self._tickets.append(ticket)
-            if self.durable_seq >= self._waiters[0][0] or self.failure is not None:
-                self._announce()
+        self._listening = loop
+        ticket: Future[None] = Future()
+        asyncio.wrap_future(ticket, loop=loop).add_done_callback(self._settle)
+        self._tickets.append(ticket)
+        if self.durable_seq >= self._waiters[0][0] or self.failure is not None:
+            self._announce()
 
-    def _settle(self, _: object) -> None:
+    def _settle(self, ticket: asyncio.Future[None]) -> None:
         self._listening = None
         waiters = self._waiters
         failed = self.failure is not None
@@ -140,7 +147,7 @@ class GroupCommit(Generic[T]):
             else:
                 future.set_exception(self.refusal())
         if waiters:
-            self._listen()
+            self._listen(ticket.get_loop())
 
     # In either thread.
 
@@ -178,9 +185,9 @@ class GroupCommit(Generic[T]):
             batch = queue[: self._max_batch]
             if not batch:
                 continue
+            self._flight = batch
             del queue[: len(batch)]
-            self._medium.write([item for _, item in batch])
-            self.durable_seq = batch[-1][0]
+            self.durable_seq = self._medium.write(batch)
             self._announce()
             self._medium.tidy(last=False)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import quote
 
 from bailiwick.errors import BadInput, Failed, Unavailable
 
@@ -28,16 +28,16 @@ class Answer(NamedTuple):
 class Key:
     """An API key that is used and never shown: not in a representation, a log or an error."""
 
-    __slots__ = ("_forms", "_text")
+    __slots__ = ("_text", "_written")
 
     def __init__(self, text: str) -> None:
         text = text.strip()  # A key that was read from a file ends with its newline.
         if not text or not all("!" <= character <= "~" for character in text):
             raise BadInput("the API key is empty or holds a character that no header can carry; it is not shown here")
         self._text = text
-        # As a server may quote it: plain, in JSON, in an address. Longest first, so that no form leaves a rest of another.
-        forms = {text, text.replace("\\", "\\\\").replace('"', '\\"'), text.replace("/", "\\/"), quote(text, safe="")}
-        self._forms = sorted(forms, key=len, reverse=True)
+        # Each character as a server may quote it: plain, with a backslash, by its number in JSON, by its number in an address.
+        quoted = (rf"(?:\\?{re.escape(one)}|\\u{ord(one):04x}|%{ord(one):02x})" for one in text)
+        self._written = re.compile("".join(quoted), re.IGNORECASE)
 
     def __repr__(self) -> str:
         return "<API key>"
@@ -48,10 +48,8 @@ class Key:
         return request
 
     def scrub(self, text: str) -> str:
-        """``text`` without the key."""
-        for form in self._forms:
-            text = text.replace(form, "[API key]")
-        return text
+        """``text`` without the key, in whatever way it is written there."""
+        return self._written.sub("[API key]", text)
 
 
 class Remote:

@@ -195,8 +195,7 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
         return bool(self._signals) or threading.active_count() > 1 or self._watch.listens()
 
     def _stuck(self, why: str) -> Defect:
-        tasks = sorted(asyncio.all_tasks(self), key=lambda task: (len(task.get_name()), task.get_name()))
-        waits = [f"{task.get_name()}: {_place(task)}" for task in tasks]
+        waits = sorted(f"{task.get_name()}: {_place(task)}" for task in asyncio.all_tasks(self))
         return Defect("\n  ".join([f"deadlock: {why}; {len(waits)} tasks wait for ever:", *waits]), tasks=waits)
 
 

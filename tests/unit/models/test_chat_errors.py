@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import builtins
 import socket
-import ssl
 import sys
 from datetime import timedelta
 from typing import Any
@@ -13,41 +12,10 @@ from typing import Any
 import pytest
 
 from bailiwick.errors import BadInput, BailiwickError, Failed, Refused, Unavailable
-from bailiwick.models import ChatModel, Completion, Message
+from bailiwick.models import ChatModel, Completion
 from bailiwick.testing import VirtualClock, run
 from bailiwick.testing.model_server import Misbehaviour, ModelDouble
-
-HELLO = [Message(role="user", content="hello")]
-BUSY = Misbehaviour(status=503)
-
-
-class Told:
-    """What one call came to, and what it took in virtual time and requests."""
-
-    def __init__(self, came_to: Completion | BailiwickError, waited_s: float, requests: int) -> None:
-        self.came_to = came_to
-        self.waited_s = waited_s
-        self.requests = requests
-
-    @property
-    def error(self) -> BailiwickError:
-        assert isinstance(self.came_to, BailiwickError), self.came_to
-        return self.came_to
-
-
-def _ask(*ordered: Misbehaviour, **options: Any) -> Told:
-    async def main() -> Told:
-        async with ModelDouble() as double:
-            double.misbehave(*ordered)
-            chat = ChatModel(double.url, "double", clock=VirtualClock(), **options)
-            try:
-                came_to: Completion | BailiwickError = await chat.complete(HELLO)
-            except BailiwickError as error:
-                came_to = error
-            return Told(came_to, asyncio.get_running_loop().time(), len(double.asked))
-
-    return run(main())
-
+from tests.unit.models.told import HELLO, ask
 
 # Statuses
 
@@ -77,7 +45,7 @@ def _ask(*ordered: Misbehaviour, **options: Any) -> Told:
     ],
 )
 def test_a_status_becomes_an_error_of_the_family_that_says_whether_to_ask_again(status: int, family: type[BailiwickError]) -> None:
-    error = _ask(Misbehaviour(status=status), retries=0).error
+    error = ask(Misbehaviour(status=status), retries=0).error
     assert type(error) is family
     assert error.facts["status"] == status
     assert str(status) in error.message or status == 302
@@ -85,7 +53,7 @@ def test_a_status_becomes_an_error_of_the_family_that_says_whether_to_ask_again(
 
 @pytest.mark.parametrize("status", [400, 401, 408, 422, 425, 500, 502, 504])
 def test_only_429_503_and_failed_connections_are_tried_again(status: int) -> None:
-    told = _ask(Misbehaviour(status=status))
+    told = ask(Misbehaviour(status=status))
     assert (told.requests, told.waited_s) == (1, 0.0)
 
 
@@ -105,13 +73,13 @@ def test_only_429_503_and_failed_connections_are_tried_again(status: int) -> Non
     ],
 )
 def test_the_servers_own_words_are_repeated_in_one_printable_line(body: bytes, shown: str) -> None:
-    message = _ask(Misbehaviour(status=400, body=body)).error.message
+    message = ask(Misbehaviour(status=400, body=body)).error.message
     assert shown in message
     assert message.isprintable()
 
 
 def test_a_long_complaint_is_cut() -> None:
-    message = _ask(Misbehaviour(status=400, body=b"word " * 100_000)).error.message
+    message = ask(Misbehaviour(status=400, body=b"word " * 100_000)).error.message
     assert len(message) < 400
     assert message.endswith("…")
 
@@ -126,86 +94,9 @@ def test_an_unknown_model_is_refused_with_the_servers_words() -> None:
 
 
 def test_a_redirect_is_not_followed_but_shown() -> None:
-    told = _ask(Misbehaviour(status=307, headers={"Location": "https://elsewhere.example/v1"}))
+    told = ask(Misbehaviour(status=307, headers={"Location": "https://elsewhere.example/v1"}))
     assert "https://elsewhere.example/v1" in told.error.message
     assert told.requests == 1
-
-
-# Trying again
-
-
-@pytest.mark.parametrize("status", [429, 503])
-def test_a_busy_server_is_asked_again_until_it_answers(status: int) -> None:
-    told = _ask(*[Misbehaviour(status=status)] * 3)
-    assert isinstance(told.came_to, Completion)
-    assert told.requests == 4
-    # Back-offs of 0.5, 1 and 2 s, each shortened by up to half.
-    assert 1.75 <= told.waited_s <= 3.5
-
-
-def test_bytes_sent_are_counted_over_all_attempts() -> None:
-    once, twice = _ask(), _ask(BUSY)
-    assert isinstance(once.came_to, Completion)
-    assert isinstance(twice.came_to, Completion)
-    assert twice.came_to.sent_bytes == 2 * once.came_to.sent_bytes > 0
-
-
-def test_retries_are_bounded_and_the_error_says_how_many_there_were() -> None:
-    told = _ask(*[BUSY] * 10, retries=4)
-    assert type(told.error) is Unavailable
-    assert told.error.facts == {"status": 503, "sent": True, "attempts": 5}
-    assert told.requests == 5
-
-
-def test_without_retries_a_busy_server_is_asked_once() -> None:
-    assert _ask(BUSY, retries=0).requests == 1
-
-
-@pytest.mark.parametrize(("value", "least_s"), [("7", 7.0), ("2.5", 2.5), ("Thu, 01 Jan 2026 00:00:30 GMT", 30.0), ("0", 0.0)])
-def test_retry_after_is_waited_for_and_not_much_longer(value: str, least_s: float) -> None:
-    told = _ask(Misbehaviour(status=429, headers={"Retry-After": value}))
-    assert isinstance(told.came_to, Completion)
-    assert least_s <= told.waited_s <= least_s + 0.5
-
-
-@pytest.mark.parametrize("value", ["", "soon", "-5", "1e9", "9" * 5000, "inf", "Thu, 99 Jan 2026 00:00:30 GMT"])
-def test_a_retry_after_that_makes_no_sense_is_as_good_as_none(value: str) -> None:
-    told = _ask(Misbehaviour(status=429, headers={"Retry-After": value}))
-    assert isinstance(told.came_to, Completion)
-    assert 0.25 <= told.waited_s <= 0.5
-
-
-def test_a_retry_after_in_the_past_means_now() -> None:
-    assert _ask(Misbehaviour(status=503, headers={"Retry-After": "Wed, 31 Dec 2025 00:00:00 GMT"})).waited_s <= 0.5
-
-
-def test_a_retry_after_longer_than_the_asker_waits_is_handed_to_the_asker() -> None:
-    told = _ask(Misbehaviour(status=429, headers={"Retry-After": "3600"}), max_wait=timedelta(minutes=1))
-    assert told.error.facts["retry_after_s"] == 3600.0
-    assert (told.requests, told.waited_s) == (1, 0.0)
-
-
-def test_the_last_error_says_when_to_come_back() -> None:
-    told = _ask(*[Misbehaviour(status=500, headers={"Retry-After": "9"})])
-    assert told.error.facts == {"status": 500, "sent": True, "retry_after_s": 9.0, "attempts": 1}
-
-
-def test_two_askers_turned_away_in_the_same_moment_come_back_apart() -> None:
-    async def main() -> list[float]:
-        loop = asyncio.get_running_loop()
-        async with ModelDouble() as double:
-            double.misbehave(BUSY, BUSY)
-            chat = ChatModel(double.url, "double", clock=VirtualClock())
-
-            async def ask(text: str) -> float:
-                await chat.complete([Message(role="user", content=text)])
-                return loop.time()
-
-            return list(await asyncio.gather(ask("one"), ask("two")))
-
-    first, second = run(main())
-    assert first != second
-    assert [first, second] == run(main())
 
 
 # Connections
@@ -240,12 +131,17 @@ def test_a_server_that_comes_up_late_is_reached() -> None:
     assert run(main()) == "hello"
 
 
-def test_a_name_nobody_knows_is_unavailable() -> None:
+def test_a_name_nobody_knows_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: Any, **__: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+
     async def main() -> None:
         await ChatModel("http://nowhere.invalid", "double", clock=VirtualClock(), retries=1).complete(HELLO)
 
-    with pytest.raises(Unavailable, match="cannot be reached") as caught:
-        run(main(), patience=timedelta(minutes=1))
+    with pytest.raises(Unavailable, match="Name or service not known") as caught:
+        run(main())
     assert caught.value.facts == {"sent": False, "attempts": 2}
 
 
@@ -272,7 +168,6 @@ def test_a_connection_that_does_not_come_about_is_given_up_and_tried_again() -> 
                 one.close()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="what a plain server says to a TLS greeting is told in other words elsewhere")
 def test_a_server_that_does_not_speak_tls_is_unavailable() -> None:
     async def main() -> None:
         async with ModelDouble() as double:
@@ -281,7 +176,6 @@ def test_a_server_that_does_not_speak_tls_is_unavailable() -> None:
     with pytest.raises(Unavailable, match="cannot be reached") as caught:
         run(main())
     assert caught.value.facts["sent"] is False
-    assert not isinstance(caught.value.__context__, ssl.SSLError)
 
 
 # Answers that are late, torn, endless or wrong
@@ -289,7 +183,7 @@ def test_a_server_that_does_not_speak_tls_is_unavailable() -> None:
 
 @pytest.mark.parametrize("how", [Misbehaviour(delay=timedelta(hours=1)), Misbehaviour(ending="silent")])
 def test_an_answer_that_does_not_come_in_time_is_unavailable_and_not_asked_for_again(how: Misbehaviour) -> None:
-    told = _ask(how, timeout=timedelta(seconds=30))
+    told = ask(how, timeout=timedelta(seconds=30))
     assert type(told.error) is Unavailable
     assert "within 30 s" in told.error.message
     assert told.error.facts == {"sent": True, "attempts": 1}
@@ -297,13 +191,13 @@ def test_an_answer_that_does_not_come_in_time_is_unavailable_and_not_asked_for_a
 
 
 def test_a_slow_answer_within_the_time_is_an_answer() -> None:
-    told = _ask(Misbehaviour(delay=timedelta(seconds=29)), timeout=timedelta(seconds=30))
+    told = ask(Misbehaviour(delay=timedelta(seconds=29)), timeout=timedelta(seconds=30))
     assert isinstance(told.came_to, Completion)
     assert told.waited_s == 29.0
 
 
 def test_an_answer_that_breaks_off_is_unavailable_and_not_asked_for_again() -> None:
-    told = _ask(Misbehaviour(ending="cut"))
+    told = ask(Misbehaviour(ending="cut"))
     assert type(told.error) is Unavailable
     assert "broke off" in told.error.message
     assert told.error.facts == {"sent": True, "attempts": 1}
@@ -312,24 +206,24 @@ def test_an_answer_that_breaks_off_is_unavailable_and_not_asked_for_again() -> N
 
 @pytest.mark.parametrize("how", [Misbehaviour(ending="endless"), Misbehaviour(padding_bytes=100_000)])
 def test_an_answer_longer_than_the_limit_is_a_failure(how: Misbehaviour) -> None:
-    told = _ask(how, max_response_bytes=10_000)
+    told = ask(how, max_response_bytes=10_000)
     assert type(told.error) is Failed
     assert "max_response_bytes, 10000" in told.error.message
 
 
 def test_an_answer_of_exactly_the_limit_is_read() -> None:
-    told = _ask(Misbehaviour(body=b'{"choices": [{"message": {"content": "hi"}}]}'), max_response_bytes=45)
+    told = ask(Misbehaviour(body=b'{"choices": [{"message": {"content": "hi"}}]}'), max_response_bytes=45)
     assert isinstance(told.came_to, Completion)
 
 
 def test_an_endless_complaint_is_still_told_by_its_status() -> None:
-    told = _ask(Misbehaviour(status=400, body=b"too long", ending="endless"), max_response_bytes=10_000)
+    told = ask(Misbehaviour(status=400, body=b"too long", ending="endless"), max_response_bytes=10_000)
     assert type(told.error) is BadInput
     assert "too long" in told.error.message
 
 
 def test_a_compressed_answer_is_not_unpacked() -> None:
-    told = _ask(Misbehaviour(headers={"Content-Encoding": "gzip"}))
+    told = ask(Misbehaviour(headers={"Content-Encoding": "gzip"}))
     assert type(told.error) is Failed
     assert "compressed" in told.error.message
 
@@ -355,13 +249,13 @@ def test_a_compressed_answer_is_not_unpacked() -> None:
     ],
 )
 def test_an_answer_that_is_no_completion_is_a_failure(body: bytes) -> None:
-    told = _ask(Misbehaviour(body=body))
+    told = ask(Misbehaviour(body=body))
     assert type(told.error) is Failed
     assert told.requests == 1
 
 
 def test_a_model_that_declines_is_a_failure_with_its_words_and_its_cost() -> None:
-    told = _ask(
+    told = ask(
         Misbehaviour(
             body=b'{"choices": [{"message": {"content": null, "refusal": "I would rather not."}, "finish_reason": "stop"}],'
             b' "usage": {"prompt_tokens": 4, "completion_tokens": 5}}'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from weakref import WeakSet
@@ -45,12 +45,9 @@ class SqliteLedger(Ledger):
         self._reading = reading
         self._open = True
         self._closed = False
-        self._unwritten: dict[int, bytes] = {}
-        self._pruned_seq = 0
         indexed_seq: int = self._query("SELECT upto FROM indexed", ())[0][0]
         self._whereabouts = Whereabouts(self._query, indexed_seq)
         self._seq, self._hash = self._recall(indexed_seq)
-        self._pruned_seq = self._seq
         self._lock = lock
         medium = Writer(path, writing, lock, self._whereabouts, self._seq)
         self._commits: GroupCommit[Rows] = GroupCommit(medium, durable_seq=self._seq, max_batch=max_batch)
@@ -89,29 +86,25 @@ class SqliteLedger(Ledger):
     def append(self, *records: Record) -> int:
         if not self._open or self._commits.failure is not None:
             raise self._refusal()
-        bodies = [encode(record) for record in records]
         seq, last_hash = self._seq, self._hash
-        self._whereabouts.admit(records, seq)
-        rows: Rows = []
-        for body in bodies:
+        rows: Rows = ()
+        for record in records:
+            body = encode(record)
             seq += 1
             last_hash = link(last_hash, body)
             rows += (seq, last_hash, body)
-            self._unwritten[seq] = body
+        self._whereabouts.admit(records, self._seq)  # The last line that can refuse; until here nothing has changed.
         self._seq, self._hash = seq, last_hash
         if rows:
-            self._commits.put(seq, rows)
-        self._prune()
+            self._commits.put(rows)
         return seq
 
-    async def barrier(self) -> None:
-        if not self._open:
-            raise self._refusal()
-        await self._commits.wait(self._seq)
+    def barrier(self) -> Coroutine[Any, Any, None]:
+        return self._commits.wait(self._seq) if self._open else self._refuse()
 
     def find(self, effect: EffectId) -> Past | None:
         place = self._whereabouts.of_effect(effect)
-        return past(place.intent, place.outcome, self._entry)
+        return past(*place, self._entry)
 
     def last_seal(self, agent: AgentId) -> Sealed | None:
         return sealed(self._whereabouts.of_seal(agent), self._entry)
@@ -146,16 +139,16 @@ class SqliteLedger(Ledger):
             return self._commits.refusal()
         return LedgerUnavailable(f"{self._path}: this ledger is closed; open it again", path=str(self._path))
 
-    def _prune(self) -> None:
-        """Forget the bodies that the file has by now."""
-        durable_seq = self._commits.durable_seq
-        while self._pruned_seq < durable_seq:
-            self._pruned_seq += 1
-            del self._unwritten[self._pruned_seq]
+    async def _refuse(self) -> None:
+        raise self._refusal()
 
     def _entry(self, seq: int) -> Entry:
-        body = self._unwritten.get(seq)
-        return read_entry(self._query, seq, self._path) if body is None else Entry(seq=seq, hash=b"", body=body)
+        if seq > self._commits.durable_seq:
+            for rows in self._commits.unwritten():
+                if rows[0] <= seq <= rows[-3]:
+                    at = 3 * (seq - rows[0])
+                    return Entry(seq=seq, hash=rows[at + 1], body=rows[at + 2])
+        return read_entry(self._query, seq, self._path)
 
     def _query(self, sql: str, values: Sequence[Any]) -> list[Any]:
         try:
@@ -180,7 +173,7 @@ class SqliteLedger(Ledger):
         for entry in read_entries(self._query, start):
             yield entry  # Whoever asks for the next one has found this one to be sound.
             if entry.seq > indexed_seq:
-                self._whereabouts.admit([entry.record], entry.seq - 1)
+                self._whereabouts.recall(entry.record, entry.seq)
 
 
 _open_here: WeakSet[SqliteLedger] = WeakSet()

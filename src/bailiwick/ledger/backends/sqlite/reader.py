@@ -60,7 +60,7 @@ class SqliteReader(Ledger):
         intent, outcome = 0, 0
         # First how far the index reaches, then the index, then the rest: what is indexed meanwhile is found twice, never missed.
         indexed = self._indexed_seq()
-        for row in self._query("SELECT intent, outcome FROM effects WHERE id = ?", (key(effect, "eff_"),)):
+        for row in self._query("SELECT intent, outcome FROM effects WHERE id = ?", (key(effect),)):
             intent, outcome = row
         for entry in self._mentions(effect, indexed):
             match entry.record:
@@ -78,7 +78,7 @@ class SqliteReader(Ledger):
             record = entry.record
             if isinstance(record, Seal) and record.agent == agent:
                 return Sealed(entry.seq, record)
-        rows = self._query("SELECT seq FROM seals WHERE agent = ?", (key(agent, "agt_"),))
+        rows = self._query("SELECT seq FROM seals WHERE agent = ?", (key(agent),))
         return sealed(rows[0][0], self._entry) if rows else None
 
     def entries(self, after: int = 0) -> Iterator[Entry]:

@@ -5,30 +5,24 @@ The index lags behind the entries and catches up by thousands (`schema.sql` says
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from bailiwick.effects import Intent, Outcome, Record
 from bailiwick.errors import DuplicateIntent
 from bailiwick.ids import AgentId, EffectId, root_key
 from bailiwick.ledger.backends.sqlite.file import Query, key
 
-SHELF_ENTRIES = 32_768
+SHELF_ENTRIES = 16_384
 """The index is brought up to date each time this many entries were appended: at most so many are read again after a crash."""
 
-_FILTER_BITS = 1 << 24
+_FILTER_BYTES = 1 << 21
+_FILTER_MASK = _FILTER_BYTES - 1
 
 
-class Place:
-    """Numbers of an intent and of its outcome; 0 for what is not there."""
+Place = tuple[int, int]
+"""Numbers of an intent and of its outcome; 0 for what is not there."""
 
-    __slots__ = ("intent", "outcome")
-
-    def __init__(self, intent: int, outcome: int) -> None:
-        self.intent = intent
-        self.outcome = outcome
-
-
-NOWHERE = Place(0, 0)
+NOWHERE: Place = (0, 0)
 
 
 class Shelf:
@@ -52,7 +46,7 @@ class Whereabouts:
         self._query = query
         self.young = Shelf()
         self.ripe = Shelf(filed=True)
-        self._young_since = indexed_seq
+        self._full_at = indexed_seq + SHELF_ENTRIES
         self._newest_root = _newest_root(query)
         self._filter = bytearray()
 
@@ -63,15 +57,15 @@ class Whereabouts:
             return found
         if not self._may_be_filed(effect):
             return NOWHERE
-        rows = self._query("SELECT intent, outcome FROM effects WHERE id = ?", (key(effect, "eff_"),))
-        return Place(*rows[0]) if rows else NOWHERE
+        rows = self._query("SELECT intent, outcome FROM effects WHERE id = ?", (key(effect),))
+        return rows[0] if rows else NOWHERE
 
     def of_seal(self, agent: AgentId) -> int:
         """Where the newest seal of ``agent`` stands; 0 if there is none."""
         found = self.young.seals.get(agent) or self.ripe.seals.get(agent)
         if found is not None:
             return found
-        rows = self._query("SELECT seq FROM seals WHERE agent = ?", (key(agent, "agt_"),))
+        rows = self._query("SELECT seq FROM seals WHERE agent = ?", (key(agent),))
         return rows[0][0] if rows else 0
 
     def admit(self, records: Sequence[Record], after: int) -> None:
@@ -84,33 +78,42 @@ class Whereabouts:
                 self._note(record, seq, shelf)
             self.young.effects.update(shelf.effects)
             self.young.seals.update(shelf.seals)
-        if after - self._young_since >= SHELF_ENTRIES and self.ripe.filed:
-            # What is admitted now is about to be queued, so the writing thread cannot have written it before this is seen.
-            self.young.upto = self._young_since = after + len(records)
+        if after >= self._full_at and self.ripe.filed:
+            self.young.upto = after + len(records)
+            self._full_at = after + SHELF_ENTRIES
             self.ripe, self.young = self.young, Shelf()
 
-    def mark_filed(self, shelf: Shelf) -> None:
-        """Called by the writing thread when the index has what is on ``shelf``."""
-        bits = self._filter or bytearray(_FILTER_BITS // 8)
-        for effect in shelf.effects:
-            bit = hash(effect) % _FILTER_BITS
-            bits[bit >> 3] |= 1 << (bit & 7)
+    def recall(self, record: Record, seq: int) -> None:
+        """Note a record that the file has and the index, perhaps, has not: it may have been filed just before a crash."""
+        if isinstance(record, Intent):
+            self.young.effects[record.id] = (seq, 0)
+        elif isinstance(record, Outcome):
+            self.young.effects[record.id] = (self.of_effect(record.id)[0], seq)
+        else:
+            self.young.seals[record.agent] = seq
+
+    def mark_filed(self, effects: Iterable[EffectId]) -> None:
+        """Called by the writing thread when the index has ``effects``."""
+        bits = self._filter or bytearray(_FILTER_BYTES)
+        for bit in map(hash, effects):
+            bits[bit >> 3 & _FILTER_MASK] |= 1 << (bit & 7)
         self._filter = bits
-        shelf.filed = True
 
     def _note(self, record: Record, seq: int, shelf: Shelf) -> None:
         if isinstance(record, Intent):
-            if record.id in shelf.effects or self.of_effect(record.id) is not NOWHERE:
-                raise DuplicateIntent(f"effect {record.id} is on record already", effect=record.id)
-            shelf.effects[record.id] = Place(seq, 0)
+            effect = record.id
+            if effect in shelf.effects or self.of_effect(effect) is not NOWHERE:
+                raise DuplicateIntent(f"effect {effect} is on record already", effect=effect)
+            shelf.effects[effect] = (seq, 0)
         elif isinstance(record, Outcome):
-            place = shelf.effects.get(record.id) or self.of_effect(record.id)
-            if place is NOWHERE:
-                raise DuplicateIntent(f"effect {record.id} has no intent that this could be the outcome of", effect=record.id)
-            if place.outcome:
-                raise DuplicateIntent(f"effect {record.id} has its outcome already", effect=record.id)
+            effect = record.id
+            intent, outcome = shelf.effects.get(effect) or self.of_effect(effect)
+            if not intent:
+                raise DuplicateIntent(f"effect {effect} has no intent that this could be the outcome of", effect=effect)
+            if outcome:
+                raise DuplicateIntent(f"effect {effect} has its outcome already", effect=effect)
             # Noted with its intent, wherever that stood, so that a row of the index is always written whole.
-            shelf.effects[record.id] = Place(place.intent, seq)
+            shelf.effects[effect] = (intent, seq)
         else:
             shelf.seals[record.agent] = seq
 
@@ -123,10 +126,8 @@ class Whereabouts:
         if root_key(effect) <= self._newest_root:
             return True
         bits = self._filter
-        if not bits:
-            return False
-        bit = hash(effect) % _FILTER_BITS
-        return bits[bit >> 3] & (1 << (bit & 7)) != 0
+        bit = hash(effect)
+        return bool(bits) and bits[bit >> 3 & _FILTER_MASK] & 1 << (bit & 7) != 0
 
 
 def _newest_root(query: Query) -> str:

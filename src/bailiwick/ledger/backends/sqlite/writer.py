@@ -8,18 +8,22 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from bailiwick.ledger.backends.sqlite.file import cannot_write, key
+from bailiwick.ids import EffectId
+from bailiwick.ledger.backends.sqlite.file import cannot_write, key, keys
 from bailiwick.ledger.backends.sqlite.lock import WriterLock
 from bailiwick.ledger.backends.sqlite.whereabouts import Shelf, Whereabouts
 from bailiwick.ledger.group_commit import Medium
 
-Rows = list[Any]
-"""Rows of `entries`, end to end: number, hash, body, number, hash, body …"""
+Rows = tuple[Any, ...]
+"""What one append puts into `entries`, row after row: number, hash, body, number, hash, body …"""
 
 _INTO_ENTRIES = "INSERT INTO entries SELECT * FROM (VALUES {}) WHERE column1 IS NOT NULL"
 _INTO_EFFECTS = "INSERT OR REPLACE INTO effects SELECT * FROM (VALUES {}) WHERE column1 IS NOT NULL"
 _INTO_SEALS = "INSERT OR REPLACE INTO seals SELECT * FROM (VALUES {}) WHERE column1 IS NOT NULL"
-_MOST_ROWS = 1_024
+_MOST_ROWS = 4_096
+_SLICE = 2_048
+"""So many effects at least go into the index after a commit, while there are any to go; never fewer than entries were written
+with it, so that one shelf is filed before the next is full."""
 
 
 class Writer(Medium[Rows]):
@@ -31,12 +35,14 @@ class Writer(Medium[Rows]):
         self._lock = lock
         self._whereabouts = whereabouts
         self._written_seq = head_seq
+        self._written = 0
+        self._unfiled: list[EffectId] | None = None
         variables = connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER)
         self._most_rows = min(_MOST_ROWS, 1 << ((variables // 3).bit_length() - 1))
 
-    def write(self, items: list[Rows]) -> None:
+    def write(self, items: list[Rows]) -> int:
         rows = list(chain.from_iterable(items))
-        self._written_seq = rows[-3]
+        last_seq: int = rows[-3]
         try:
             if len(rows) <= 3 * self._most_rows:
                 self._insert(_INTO_ENTRIES, 3, rows)  # One statement is a transaction of its own.
@@ -46,34 +52,47 @@ class Writer(Medium[Rows]):
                 self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             raise cannot_write(self._path, error) from error
+        self._written = last_seq - self._written_seq
+        self._written_seq = last_seq
+        return last_seq
 
     def tidy(self, *, last: bool) -> None:
-        ripe = self._whereabouts.ripe
-        if not ripe.filed and ripe.upto <= self._written_seq:
-            self._file(ripe)
+        shelf = self._whereabouts.ripe
+        if not shelf.filed and shelf.upto <= self._written_seq:
+            self._file(shelf, None if last else max(_SLICE, self._written))
         if last:
-            young = self._whereabouts.young
-            young.upto = self._written_seq
-            if young.effects or young.seals:
-                self._file(young)
+            shelf = self._whereabouts.young
+            shelf.upto = self._written_seq
+            if shelf.effects or shelf.seals:
+                self._file(shelf, None)
 
     def release(self) -> None:
         self._connection.close()  # Takes back what an unfinished transaction did.
         self._lock.release()
 
-    def _file(self, shelf: Shelf) -> None:
-        """Bring the index up to date with ``shelf``, in the order of the keys: neighbours go to the same page."""
-        effects = sorted(((key(effect, "eff_"), place) for effect, place in shelf.effects.items()), key=_by_key)
-        seals = sorted(((key(agent, "agt_"), seq) for agent, seq in shelf.seals.items()), key=_by_key)
+    def _file(self, shelf: Shelf, most: int | None) -> None:
+        """Bring the index up to date with the next ``most`` effects of ``shelf``, and, after the last of them, with its seals.
+
+        In the order of the ids, so that neighbours go to the same page; a slice at a time, so that nobody waits long. A crash
+        between two slices does no harm: the index then has more than it says it has.
+        """
+        waiting = sorted(shelf.effects) if self._unfiled is None else self._unfiled
+        effects, rest = (waiting, []) if most is None else (waiting[:most], waiting[most:])
+        places = [shelf.effects[effect] for effect in effects]
+        rows: list[Any] = [None] * (3 * len(effects))
+        rows[0::3] = keys(effects)
+        rows[1::3] = [place[0] for place in places]
+        rows[2::3] = [place[1] for place in places]
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            self._insert(_INTO_EFFECTS, 3, [value for id_, place in effects for value in (id_, place.intent, place.outcome)])
-            self._insert(_INTO_SEALS, 2, [value for row in seals for value in row])
-            self._connection.execute("UPDATE indexed SET upto = ?", (shelf.upto,))
-            self._connection.execute("COMMIT")
+            self._insert(_INTO_EFFECTS, 3, rows)
+            if not rest:
+                self._insert(_INTO_SEALS, 2, [value for agent in sorted(shelf.seals) for value in (key(agent), shelf.seals[agent])])
+                self._connection.execute("UPDATE indexed SET upto = ?", (shelf.upto,))
         except sqlite3.Error as error:
             raise cannot_write(self._path, error) from error
-        self._whereabouts.mark_filed(shelf)
+        self._whereabouts.mark_filed(effects)
+        shelf.filed = not rest
+        self._unfiled = rest or None
 
     def _insert(self, template: str, width: int, values: list[Any]) -> None:
         """Insert rows of ``width`` values, given end to end, in as few steps as can be.
@@ -88,11 +107,6 @@ class Writer(Medium[Rows]):
             rows = 1 << (len(part) // width - 1).bit_length()
             part.extend([None] * (rows * width - len(part)))
             self._connection.execute(_statement(template, width, rows), part)
-
-
-def _by_key(row: tuple[bytes | str, object]) -> tuple[bool, bytes | str]:
-    """SQLite's order: text before blobs."""
-    return isinstance(row[0], bytes), row[0]
 
 
 @cache
