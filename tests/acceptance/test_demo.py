@@ -68,7 +68,7 @@ def test_a_worker_that_the_system_kills_is_a_failure_on_record_and_is_replaced(t
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--resume",), "nothing to resume"),
+        (("--resume",), "nothing has been recorded here yet"),
         (("--resume", "--seed", "3"), "leave out --seed"),
         (("--run", "run_x"), "--run goes with --resume"),
         (("--pool", "missing.smi"), "missing.smi: no such file"),

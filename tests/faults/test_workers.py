@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 from datetime import timedelta
@@ -244,3 +245,12 @@ asyncio.run(main())
         assert len(pids) == 2
         host.kill()
         assert [pid for pid in pids if not ended(pid)] == []
+
+
+def test_a_worker_whose_host_was_gone_before_it_could_ask_ends() -> None:
+    ours, theirs = socket.socketpair()
+    program = f"from bailiwick.tools.worker import main; main({theirs.fileno()}, {os.getppid()})"  # Not its parent: we are.
+    with ours, theirs:
+        command = [sys.executable, "-c", program]
+        done = subprocess.run(command, env=surroundings(), pass_fds=(theirs.fileno(),), capture_output=True, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")

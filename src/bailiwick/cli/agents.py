@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import click
 
@@ -45,7 +46,7 @@ def ls(run: str | None, home: str | None, as_json: bool) -> None:
     found = [
         {
             "id": (agent := agent_of(effect.intent.id)),
-            "name": codec.decode(effect.intent.arguments, dict[str, object])["name"],
+            "name": codec.decode(effect.intent.arguments, dict[str, Any])["name"],
             "class": effect.intent.tool,
             "run": effect.intent.run,
             "state": effect.state,

@@ -61,10 +61,8 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command line; return its exit code."""
     try:
-        bailiwick.main(arguments, prog_name="bailiwick", standalone_mode=False)
-        return 0
-    except click.exceptions.Exit as leaving:
-        return leaving.exit_code
+        # Outside standalone mode click returns the code of an `Exit`, and of any command what it returned: nothing.
+        return bailiwick.main(arguments, prog_name="bailiwick", standalone_mode=False) or 0
     except click.ClickException as error:
         error.show()
         return error.exit_code

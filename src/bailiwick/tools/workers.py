@@ -109,7 +109,7 @@ class WorkerPool:
     async def _obtain(self, agent: AgentId) -> WorkerProcess:
         if self._closing is not None:
             raise _stopping()
-        worker = None if self._waiting else self._take(agent)
+        worker = self._take(agent)  # There is none while others wait: whatever becomes free is given to them at once.
         if worker is not None:
             return worker
         turn: asyncio.Future[WorkerProcess] = asyncio.get_running_loop().create_future()

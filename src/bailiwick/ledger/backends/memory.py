@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 from bailiwick.codec import encode
 from bailiwick.effects import Intent, Outcome, Record, Seal
@@ -34,11 +35,12 @@ class MemoryLedger(Ledger):
             raise LedgerUnavailable("the ledger is closed; open another one to write")
         # All that can be refused is refused before the first change.
         bodies = [encode(record) for record in records]
-        self._refuse_twice(records)
-        for record, body in zip(records, bodies, strict=True):
-            self._bodies.append(body)
+        for place, record in enumerate(records):
+            self._refuse_twice(record, records[:place])
+        for record, body in zip(records, bodies, strict=False):
             self._last_hash = link(self._last_hash, body)
             self._hashes += self._last_hash
+            self._bodies.append(body)
             self._note(record, len(self._bodies))
         return len(self._bodies)
 
@@ -50,22 +52,17 @@ class MemoryLedger(Ledger):
         intent_seq = self._intents.get(effect)
         if intent_seq is None:
             return None
-        intent = self._entry(intent_seq).record
-        assert isinstance(intent, Intent)
+        intent = cast(Intent, self._entry(intent_seq).record)
         outcome_seq = self._outcomes.get(effect)
         if outcome_seq is None:
             return Past(intent, None, 0)
-        outcome = self._entry(outcome_seq).record
-        assert isinstance(outcome, Outcome)
-        return Past(intent, outcome, outcome_seq)
+        return Past(intent, cast(Outcome, self._entry(outcome_seq).record), outcome_seq)
 
     def last_seal(self, agent: AgentId) -> Sealed | None:
         seq = self._seals.get(agent)
         if seq is None:
             return None
-        seal = self._entry(seq).record
-        assert isinstance(seal, Seal)
-        return Sealed(seq, seal)
+        return Sealed(seq, cast(Seal, self._entry(seq).record))
 
     def entries(self, after: int = 0) -> Iterator[Entry]:
         for seq in range(max(after, 0) + 1, len(self._bodies) + 1):
@@ -77,21 +74,19 @@ class MemoryLedger(Ledger):
     async def close(self) -> None:
         self._closed = True
 
-    def _refuse_twice(self, records: Sequence[Record]) -> None:
-        """An intent and its outcome may come in one call, in this order."""
-        begun: set[EffectId] = set()
-        ended: set[EffectId] = set()
-        for record in records:
-            if isinstance(record, Intent):
-                if record.id in self._intents or record.id in begun:
-                    raise DuplicateIntent(f"effect {record.id} is on record already", effect=record.id)
-                begun.add(record.id)
-            elif isinstance(record, Outcome):
-                if record.id in self._outcomes or record.id in ended:
-                    raise DuplicateIntent(f"effect {record.id} has its outcome already", effect=record.id)
-                if record.id not in self._intents and record.id not in begun:
-                    raise DuplicateIntent(f"effect {record.id} has no intent that this could be the outcome of", effect=record.id)
-                ended.add(record.id)
+    def _refuse_twice(self, record: Record, earlier: Sequence[Record]) -> None:
+        """``earlier`` stands before ``record`` in the same call: an intent and its outcome may come together, in this order."""
+        if isinstance(record, Seal):
+            return
+        effect = record.id
+        begun = effect in self._intents or (earlier and any(isinstance(other, Intent) and other.id == effect for other in earlier))
+        if isinstance(record, Intent):
+            if begun:
+                raise DuplicateIntent(f"effect {effect} is on record already", effect=effect)
+        elif not begun:
+            raise DuplicateIntent(f"effect {effect} has no intent that this could be the outcome of", effect=effect)
+        elif effect in self._outcomes or (earlier and any(isinstance(other, Outcome) and other.id == effect for other in earlier)):
+            raise DuplicateIntent(f"effect {effect} has its outcome already", effect=effect)
 
     def _note(self, record: Record, seq: int) -> None:
         if isinstance(record, Intent):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import CoroutineType
 from typing import Any
 from weakref import WeakSet
 
@@ -39,7 +40,9 @@ class SqliteLedger(Ledger):
     durable some 50 ms later. All methods belong to the thread of one event loop; the child of a fork must open its own.
     """
 
-    def __init__(self, path: Path, reading: sqlite3.Connection, writing: sqlite3.Connection, lock: WriterLock, max_batch: int | None) -> None:
+    def __init__(
+        self, path: Path, reading: sqlite3.Connection, writing: sqlite3.Connection, lock: WriterLock, max_batch: int | None
+    ) -> None:
         """For `open`."""
         self._path = path
         self._reading = reading
@@ -99,7 +102,7 @@ class SqliteLedger(Ledger):
             self._commits.put(rows)
         return seq
 
-    def barrier(self) -> Coroutine[Any, Any, None]:
+    def barrier(self) -> CoroutineType[Any, Any, None]:
         return self._commits.wait(self._seq) if self._open else self._refuse()
 
     def find(self, effect: EffectId) -> Past | None:
@@ -130,9 +133,8 @@ class SqliteLedger(Ledger):
         """In the child of a fork. What the parent has open is left alone there: to close it would disturb the parent's."""
         _left_alone.append(self)
         self._lock.release()
-        self._commits.disown(
-            LedgerUnavailable(f"{self._path}: was opened by process {os.getppid()}, which forked this one; open it anew here", path=str(self._path))
-        )
+        why = f"{self._path}: was opened by process {os.getppid()}, which forked this one; open it anew here"
+        self._commits.disown(LedgerUnavailable(why, path=str(self._path)))
 
     def _refusal(self) -> LedgerUnavailable:
         if self._commits.failure is not None:
@@ -200,7 +202,8 @@ def _open_for_writing(path: Path) -> sqlite3.Connection:
         empty = is_empty(connection, path)
         found = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         if found != "wal":
-            raise LedgerUnavailable(f"{path}: its file system cannot share memory (SQLite stays in {found} mode); put it on a local disk", path=str(path))
+            why = f"{path}: its file system cannot share memory (SQLite stays in {found} mode); put it on a local disk"
+            raise LedgerUnavailable(why, path=str(path))
         # `fullfsync` makes macOS flush the drive too; elsewhere it changes nothing.
         for setting in ("synchronous = FULL", "fullfsync = ON", "checkpoint_fullfsync = ON"):
             connection.execute(f"PRAGMA {setting}")

@@ -21,7 +21,7 @@ _INTO_ENTRIES = "INSERT INTO entries SELECT * FROM (VALUES {}) WHERE column1 IS 
 _INTO_EFFECTS = "INSERT OR REPLACE INTO effects SELECT * FROM (VALUES {}) WHERE column1 IS NOT NULL"
 _INTO_SEALS = "INSERT OR REPLACE INTO seals SELECT * FROM (VALUES {}) WHERE column1 IS NOT NULL"
 _MOST_ROWS = 4_096
-_SLICE = 2_048
+SLICE = 2_048
 """So many effects at least go into the index after a commit, while there are any to go; never fewer than entries were written
 with it, so that one shelf is filed before the next is full."""
 
@@ -59,7 +59,7 @@ class Writer(Medium[Rows]):
     def tidy(self, *, last: bool) -> None:
         shelf = self._whereabouts.ripe
         if not shelf.filed and shelf.upto <= self._written_seq:
-            self._file(shelf, None if last else max(_SLICE, self._written))
+            self._file(shelf, None if last else max(SLICE, self._written))
         if last:
             shelf = self._whereabouts.young
             shelf.upto = self._written_seq
