@@ -90,10 +90,7 @@ def _bond(bond: Any, spots: list[Spot], labels: list[str]) -> list[str]:
     def stroke(shift: float, shorter: float = 0.0) -> str:
         a, b = first or shorter, length - (last or shorter)
         x, y = x1 + across[0] * shift, y1 + across[1] * shift
-        return (
-            f'<line x1="{x + along[0] * a:.1f}" y1="{y + along[1] * a:.1f}" '
-            f'x2="{x + along[0] * b:.1f}" y2="{y + along[1] * b:.1f}"/>'
-        )
+        return f'<line x1="{x + along[0] * a:.1f}" y1="{y + along[1] * a:.1f}" x2="{x + along[0] * b:.1f}" y2="{y + along[1] * b:.1f}"/>'
 
     order = round(bond.GetBondTypeAsDouble())
     if order == 3:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from molecular_design.pool import Molecule, parse
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 Fragments = frozenset[tuple[int, int]]
 """A fragment that occurs three times stands here as (fragment, 0), (fragment, 1), (fragment, 2): so the size of an intersection is
 the sum of the smaller counts, and Tanimoto's formula for sets gives the similarity of counts."""

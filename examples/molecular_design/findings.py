@@ -17,6 +17,7 @@ class Evaluation:
     energy_ev: float
     fidelity: str = "exact"
     name: str = ""
+    """What chemists call it; the page knows some names itself."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class FailedMolecule:
 
 @dataclass(frozen=True)
 class Check:
-    """One recomputation: the effect that is checked, the effect that checks it, and what each found."""
+    """One recomputation: the effect that is checked, the effect that checks it, and what each found (NaN: nothing)."""
 
     molecule: str
     smiles: str

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 
 Point = tuple[float, float]
 Range = tuple[float, float]
@@ -217,7 +218,7 @@ def _kept_apart(wanted: Sequence[float], lowest: float) -> list[float]:
     """The positions ``wanted``, moved as little as a pass down and a pass up can so that no two labels touch."""
     order = sorted(range(len(wanted)), key=lambda place: (wanted[place], place))
     placed = list(wanted)
-    for before, after in zip(order, order[1:], strict=False):
+    for before, after in pairwise(order):
         placed[after] = max(placed[after], placed[before] + _LINE_HEIGHT)
     limit = lowest
     for place in reversed(order):
@@ -238,7 +239,7 @@ def _padded(low: float, high: float) -> Range:
 
 def _stairs(points: Sequence[Point]) -> list[Point]:
     corners: list[Point] = list(points[:1])
-    for (_, held), (x, y) in zip(points, points[1:], strict=False):
+    for (_, held), (x, y) in pairwise(points):
         corners += [(x, held), (x, y)]
     return corners
 

@@ -86,7 +86,8 @@ def _bar(tally: Tally, stream: TextIO) -> Generator[Any]:
 
     rate = TextColumn("{task.fields[rate]}")
     best = TextColumn("[bold]{task.fields[best]}")
-    columns = (SpinnerColumn(), TextColumn("measuring"), BarColumn(), MofNCompleteColumn(), rate, best, TextColumn("ETA"), TimeRemainingColumn())
+    count, eta = MofNCompleteColumn(), (TextColumn("ETA"), TimeRemainingColumn())
+    columns = (SpinnerColumn(), TextColumn("measuring"), BarColumn(), count, rate, best, *eta)
     with Progress(*columns, console=Console(file=stream), transient=False) as progress:
         task = progress.add_task("", total=tally.budget, rate="", best="")
         begun_s, resumed_at = time.monotonic(), None

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape
 from importlib.resources import files
+from math import isnan
 from string import Template
 from urllib.parse import quote
 
@@ -18,6 +19,7 @@ from molecular_design.calibration import Calibration, NotCalibrated
 from molecular_design.depiction import draw
 from molecular_design.findings import Budget, Check, Evaluation, Report
 from molecular_design.plots import Band, Bar, Dot, Line, Text, line_chart, scatter, timeline
+from molecular_design.pool import NAMES
 from molecular_design.statistics import best_so_far
 
 FAR_OFF_EV = 1.0
@@ -57,7 +59,7 @@ def _lede(report: Report, best: Sequence[Evaluation], known: frozenset[str]) -> 
     first = best[0]
     return (
         f'<p class="lede">{text}The highest vertical ionisation energy found is <b>{_ev(first.energy_ev)}</b>, that of '
-        f"{escape(first.name) or f'<code>{escape(first.smiles)}</code>'} ({_effect(first.effect, known)}). "
+        f"{escape(_name(first)) or f'<code>{escape(first.smiles)}</code>'} ({_effect(first.effect, known)}). "
         f"{escape(report.planner)}</p>"
     )
 
@@ -83,9 +85,10 @@ def _best(best: Sequence[Evaluation], known: frozenset[str]) -> str:
         return "<p>No molecule was computed.</p>"
     rows = (
         f'<tr><td class="rank number">{rank}</td><td class="drawing">{draw(each.smiles)}</td>'
-        f'<td>{f"<div class=name>{escape(each.name)}</div>" if each.name else ""}'
-        f'<div class="ids"><code>{escape(each.smiles)}</code> · {escape(each.molecule)}</div></td><td class="number value">{each.energy_ev:.2f}</td>'
-        f'<td class="fidelity">{escape(each.fidelity)}</td><td class="number">{_effect(each.effect, known)}</td></tr>'
+        f'<td><div class="name">{escape(_name(each))}</div>'
+        f'<div class="ids"><code>{escape(each.smiles)}</code> · <span>{escape(each.molecule)}</span></div></td>'
+        f'<td class="number value">{each.energy_ev:.2f}</td><td class="fidelity">{escape(each.fidelity)}</td>'
+        f'<td class="number">{_effect(each.effect, known)}</td></tr>'
         for rank, each in enumerate(best, 1)
     )
     head = ("", "", "Molecule", "#Energy, eV", "Fidelity", "#Effect")
@@ -107,7 +110,7 @@ def _chance(report: Report) -> str:
         about += f", rising to {values[-1]:.2f} eV; a random search of the same length reaches {chance.expected_ev[-1]:.2f} eV on average."
         caption += f" Nine of ten random searches stay in the shaded band. Chance is worked out from {escape(chance.basis)}."
     dots = [
-        Dot(place, each.energy_ev, f"{each.name or each.smiles}: {_ev(each.energy_ev)} ({each.effect})", _anchor(each.effect))
+        Dot(place, each.energy_ev, f"{_name(each) or each.smiles}: {_ev(each.energy_ev)} ({each.effect})", _anchor(each.effect))
         for place, each in enumerate(report.evaluations, 1)
     ]
     text = Text("Best so far against chance", about, "Molecules computed", "Vertical ionisation energy, eV")
@@ -129,9 +132,10 @@ def _calibration(found: Calibration | NotCalibrated, effect: str, known: frozens
     ]
     said = (
         f"<p>{escape(found.method)} was held against {len(found.pairs)} measured vertical ionisation energies "
-        f"({escape(found.source)}; {_effect(effect, known)}). With one constant shift of {found.shift_ev:.2f} eV it is off by "
-        f"<b>{found.mean_error_ev:.2f} eV</b> on average, with a correlation of <b>{found.correlation:.2f}</b>. Which of two molecules is higher "
-        f"is an open question where they lie closer than that. The shift that fits these systems best is {found.offset_ev:.3f} eV.</p>"
+        f"({escape(found.source)}; {_effect(effect, known)}). With one constant shift of "
+        f"{found.shift_ev:.2f} eV it is off by <b>{found.mean_error_ev:.2f} eV</b> on average, with a correlation of "
+        f"<b>{found.correlation:.2f}</b>. Which of two molecules is higher is an open question where they lie closer than that. The "
+        f" shift that fits these systems best is {found.offset_ev:.3f} eV.</p>"
     )
     missing = f"<p>Not computed: {escape('; '.join(found.not_computed))}</p>" if found.not_computed else ""
     text = Text(
@@ -148,11 +152,13 @@ def _checks(checks: Sequence[Check], known: frozenset[str]) -> str:
         return "<p>No result was recomputed.</p>"
     wrong = [check for check in checks if not check.agrees]
     said = f"<p>{len(checks)} of the results, drawn at random, were computed a second time in another process. "
-    said += f'<span class="alarm">{len(wrong)} {"disagrees" if len(wrong) == 1 else "disagree"}.</span>' if wrong else "All agree to the last bit."
+    verb = "disagrees" if len(wrong) == 1 else "disagree"
+    said += f'<span class="alarm">{len(wrong)} {verb}.</span>' if wrong else "All agree to the last bit."
     rows = (
         f"<tr><td><code>{escape(check.smiles)}</code></td>"
         f'<td class="number">{_exact(check.recorded_ev)}<br>{_effect(check.effect, known)}</td>'
-        f'<td class="number">{_exact(check.recomputed_ev)}<br>{_effect(check.again, known)}</td><td class="status">{_verdict(check)}</td></tr>'
+        f'<td class="number">{_exact(check.recomputed_ev)}<br>{_effect(check.again, known)}</td>'
+        f'<td class="status">{_verdict(check)}</td></tr>'
         for check in sorted(checks, key=lambda check: (check.agrees, check.molecule, check.again))
     )
     return said + "</p>" + _table("checks", ("Molecule", "#On record, eV", "#Computed again, eV", "Verdict"), rows)
@@ -161,6 +167,8 @@ def _checks(checks: Sequence[Check], known: frozenset[str]) -> str:
 def _verdict(check: Check) -> str:
     if check.agrees:
         return "equal"
+    if isnan(check.recomputed_ev):
+        return '<span class="alarm">could not be computed again</span>'
     return f'<span class="alarm">differs by {check.recomputed_ev - check.recorded_ev:+.3g} eV</span>'
 
 
@@ -272,8 +280,11 @@ def _anchor(effect: str) -> str:
 
 def _table(style: str, head: Iterable[str], rows: Iterable[str]) -> str:
     """A table; a heading that starts with # stands over numbers."""
-    cells = "".join(f'<th scope="col" class="number">{text[1:]}</th>' if text.startswith("#") else f'<th scope="col">{text}</th>' for text in head)
-    return f'<table class="{style}"><thead><tr>{cells}</tr></thead><tbody>\n' + "\n".join(rows) + "\n</tbody></table>"
+    cells = "".join(
+        f'<th scope="col" class="number">{text[1:]}</th>' if text.startswith("#") else f'<th scope="col">{text}</th>' for text in head
+    )
+    body = "\n".join(rows)
+    return f'<div class="scroll"><table class="{style}"><thead><tr>{cells}</tr></thead><tbody>\n{body}\n</tbody></table></div>'
 
 
 def _pairs(pairs: Iterable[tuple[str, str]]) -> str:
@@ -284,9 +295,13 @@ def _figure(chart: str, caption: str) -> str:
     return f"<figure>{chart}<figcaption>{caption}</figcaption></figure>"
 
 
+def _name(each: Evaluation) -> str:
+    return each.name or NAMES.get(each.smiles, "")
+
+
 def _ev(value: float) -> str:
     return f"{value:.2f}\N{NO-BREAK SPACE}eV"
 
 
 def _exact(value: float) -> str:
-    return f"{value:.12f}"
+    return "none" if isnan(value) else f"{value:.12f}"

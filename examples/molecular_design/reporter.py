@@ -56,7 +56,7 @@ class Reporter(Agent):
 def view_of(entries: Iterable[Entry], somebody: str) -> RecordView:
     """The record of the campaign that ``somebody`` belongs to."""
     listed = [entry for entry in entries if root_key(getattr(entry.record, "id", somebody)) == root_key(somebody)]
-    effects = [effect for effect in fold((entry.seq, entry.record) for entry in listed).values()]
+    effects = list(fold((entry.seq, entry.record) for entry in listed).values())
     names: dict[str, str] = {
         agent_of(effect.intent.id): codec.decode(effect.intent.arguments, dict[str, Any])["name"]
         for effect in effects

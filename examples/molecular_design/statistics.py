@@ -51,7 +51,7 @@ def expected_best(truth: Sequence[float], draws: int) -> float:
         expectation += none_above * drawn * value
         none_above *= 1.0 - drawn
         left -= 1
-        if left < draws or none_above <= 0.0:
+        if left < draws:  # All the others are in the draw: one of those above was.
             break
     return expectation
 
@@ -71,14 +71,14 @@ def quantile_curve(truth: Sequence[float], draws: int, quantile: float) -> list[
 
 
 def _quantile(downwards: Sequence[float], draws: int, quantile: float) -> float:
-    none_above = 1.0
-    lowest = downwards[0]
+    """The last value, going down, above which nothing is drawn with probability ``quantile`` or more."""
+    found, none_above = downwards[0], 1.0
     for above, value in enumerate(downwards):
         if none_above < quantile:
             break
-        lowest = value
-        none_above *= 1.0 - draws / (len(downwards) - above) if draws < len(downwards) - above else 0.0
-    return lowest
+        found = value
+        none_above *= 1.0 - min(1.0, draws / (len(downwards) - above))
+    return found
 
 
 def expected_regret(truth: Sequence[float], draws: int) -> float:

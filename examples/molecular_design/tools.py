@@ -40,8 +40,9 @@ def choose(
 ) -> list[Choice]:
     """What to compute next; see `surrogate.choose_batch`. What RDKit cannot read has no features, and comes last."""
     chosen = surrogate.choose_batch(_features(tuple(candidates)), observed, failed, size, seed, exploration)
-    unread = [Choice(m.id, m.smiles) for m in candidates if pool.parse(m.smiles) is None and m.id not in failed] if len(chosen) < size else []
-    return chosen + unread[: size - len(chosen)]
+    if len(chosen) < size:
+        chosen += [Choice(m.id, m.smiles) for m in candidates if m.id not in failed and pool.parse(m.smiles) is None]
+    return chosen[:size]
 
 
 @tool(effect="pure", where="thread")

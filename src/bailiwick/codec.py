@@ -48,8 +48,7 @@ def encode(value: object) -> bytes:
         return _encoder.encode(value)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise Unencodable(
-            f"a value cannot cross the wire: {error}; use numbers, strings, bytes, lists, "
-            "dictionaries, dataclasses or msgspec structs"
+            f"a value cannot cross the wire: {error}; use numbers, strings, bytes, lists, dictionaries, dataclasses or msgspec structs"
         ) from error
 
 

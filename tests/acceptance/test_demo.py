@@ -33,7 +33,8 @@ def test_the_demo_prints_its_ten_best_and_the_path_of_its_report_last(tmp_path: 
 
 
 def test_what_cannot_be_computed_is_a_finding_and_the_campaign_goes_on(tmp_path: Path) -> None:
-    (tmp_path / "mine.smi").write_text("CCO\tethanol\n[CH3]\tradical\nC#N\tprussic\n[NH4+].[Cl-]\tsalt\nCC#N\tacetonitrile\nnonsense(\tbad\n")
+    mine = {"ethanol": "CCO", "radical": "[CH3]", "prussic": "C#N", "salt": "[NH4+].[Cl-]", "acetonitrile": "CC#N", "bad": "nonsense("}
+    (tmp_path / "mine.smi").write_text("".join(f"{smiles} {name}\n" for name, smiles in mine.items()))
     done = bailiwick("demo", "--pool", "mine.smi", "--json", home=tmp_path)
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)["summary"]
@@ -93,6 +94,7 @@ def workers_of(pid: int) -> list[int]:
 def busy(pid: int) -> bool:
     """Whether a process is running at this moment, rather than waiting for something to do; and has loaded its chemistry."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "R" and "tblite" in Path(f"/proc/{pid}/maps").read_text()
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return state == "R" and "tblite" in Path(f"/proc/{pid}/maps").read_text()
     except OSError:
         return False

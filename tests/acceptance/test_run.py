@@ -103,7 +103,7 @@ def test_ctrl_c_ends_in_good_order_and_says_how_to_go_on(script: Path, tmp_path:
 def test_an_irreversible_tool_needs_a_charter(script: Path, tmp_path: Path) -> None:
     script.write_text(SCRIPT + '\nasync def main(bw):\n    await bw.use(send, "hello")\n')
     said = complaint(bailiwick("run", "squares.py", home=tmp_path), 3)
-    assert '`send` (irreversible) was not done: no rule of the charter allows it' in said
+    assert "`send` (irreversible) was not done: no rule of the charter allows it" in said
     assert not (tmp_path / "sent.txt").exists()
     (tmp_path / "charter.toml").write_text('[[allow]]\ntool = "send"\n')
     assert bailiwick("run", "squares.py", "--charter", "charter.toml", home=tmp_path).returncode == 0
@@ -180,11 +180,8 @@ def test_a_ledger_that_is_none_is_a_defect_and_stays_as_it_was(script: Path, tmp
 def test_an_edited_entry_is_found(script: Path, tmp_path: Path) -> None:
     assert bailiwick("run", "squares.py", "3", home=tmp_path).returncode == 0
     ledger = sqlite3.connect(tmp_path / "state" / "ledger.sqlite")
-    table = next(
-        name for (name,) in ledger.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%body%'").fetchall()
-    )
-    body = ledger.execute(f"SELECT body FROM {table} WHERE seq = 5").fetchone()[0]
-    ledger.execute(f"UPDATE {table} SET body = ? WHERE seq = 5", (body[:-1] + bytes([body[-1] ^ 1]),))
+    body = ledger.execute("SELECT body FROM entries WHERE seq = 5").fetchone()[0]
+    ledger.execute("UPDATE entries SET body = ? WHERE seq = 5", (body[:-1] + bytes([body[-1] ^ 1]),))
     ledger.commit()
     ledger.close()
     assert "entry 5 was edited" in complaint(bailiwick("effects", "verify", home=tmp_path), 7)
@@ -201,8 +198,8 @@ def test_a_full_disk_stops_the_run_loses_nothing_and_the_run_resumes(script: Pat
     try:
         said = complaint(bailiwick("run", "squares.py", "2000", "--home", str(small), home=tmp_path), 4)
         assert "full" in said
-        done = json.loads(bailiwick("effects", "ls", "--home", str(small), "--tool", "square", "--state", "done", "--json", home=tmp_path).stdout)
-        assert done
+        done = bailiwick("effects", "ls", "--home", str(small), "--tool", "square", "--state", "done", "--json", home=tmp_path)
+        assert json.loads(done.stdout)
         subprocess.run(["mount", "-o", "remount,size=16m", str(small)], check=True)
         assert bailiwick("run", "squares.py", "--resume", "--home", str(small), home=tmp_path).stdout == "2664667000\n"
         assert bailiwick("effects", "verify", "--home", str(small), home=tmp_path).returncode == 0

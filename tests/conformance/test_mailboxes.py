@@ -1,8 +1,8 @@
 from bailiwick.mailboxes import Mailboxes
 from bailiwick.mailboxes.backends.local import LocalMailboxes
-from bailiwick.testing import MailboxSuite
+from bailiwick.testing import MailboxesSuite
 
 
-class TestLocalMailboxes(MailboxSuite):
+class TestLocalMailboxes(MailboxesSuite):
     def make(self) -> Mailboxes:
         return LocalMailboxes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import socket
@@ -154,6 +155,32 @@ def test_a_worker_that_cannot_start_fails_the_call_and_no_more(monkeypatch: pyte
         monkeypatch.undo()
         assert await act(pool, acts.where) > 0
 
+    with_pool(scenario)
+
+
+def test_a_host_without_descriptors_to_spare_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left() -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async def scenario(pool: WorkerPool) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(socket, "socketpair", none_left)
+            with pytest.raises(Unavailable, match="Too many open files"):
+                await act(pool, acts.where)
+        assert await act(pool, acts.where) > 0
+
+    with_pool(scenario)
+
+
+def test_without_a_descriptor_for_the_process_the_socket_tells_of_its_death(monkeypatch: pytest.MonkeyPatch) -> None:
+    def not_here(pid: int) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    async def scenario(pool: WorkerPool) -> None:
+        with pytest.raises(WorkerDied, match="exit status 3"):
+            await act(pool, acts.leave, 3)
+
+    monkeypatch.setattr(os, "pidfd_open", not_here)
     with_pool(scenario)
 
 

@@ -145,16 +145,13 @@ class Host:
         if seal is not None:
             self.gateway.seal(seal)
 
-    def new_task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run ``work`` in a context of its own: it belongs to no run and shares nothing with the code that started it. Whoever
-        calls this keeps the task."""
-        return asyncio.Task(work, loop=self._loop, context=self._context.copy())
-
-    def start_task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Like `new_task`, and keep the task until it is done or the host closes."""
-        task = self.new_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def start_task(self, work: Coroutine[Any, Any, None], *, keep: bool = True) -> asyncio.Task[None]:
+        """Run ``work`` in a context of its own: it belongs to no run and shares nothing with the code that started it. The host
+        keeps the task until it is done, and cancels it when it closes; unless the caller does (``keep=False``)."""
+        task = asyncio.Task(work, loop=self._loop, context=self._context.copy())
+        if keep:
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         return task
 
     async def run_blocking(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:

@@ -108,7 +108,7 @@ class Resident:
     def answer(self, effect: EffectId, work: Coroutine[Any, Any, None]) -> None:
         """Run ``work``, the answer to ``effect``, as a task that `cancel` finds."""
         self.answering = self.answering if self.answering is not None else {}
-        self.answering[effect] = self.host.new_task(work)
+        self.answering[effect] = self.host.start_task(work, keep=False)
 
     def is_answering(self, effect: EffectId) -> bool:
         """Whether the answer to ``effect`` is being worked on."""

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(min=0), help="Of everything that is drawn at random. [default: 0]")
 @click.option("--budget", type=click.IntRange(min=1), help="How many molecules may be computed. [default: 100]")
 @click.option("--batch", type=click.IntRange(min=1), help="How many are chosen at a time. [default: 10]")
-@click.option("--workers", type=click.IntRange(min=1), help="How many Assay agents, each with a process of its own. [default: one per processor]")
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="How many Assay agents, each with a process of its own. [default: one per processor]"
+)
 @click.option("--pool", metavar="FILE", help="Candidates, one SMILES and name a line. [default: 584 molecules of the NCI, inside RDKit]")
 @click.option("--model", metavar="URL", help="An OpenAI-compatible server that proposes molecules; its key, if any, in OPENAI_API_KEY.")
 @click.option("--model-name", metavar="NAME", help="Which of its models. [default: its first]")
@@ -84,7 +86,12 @@ def _campaign(settings: Settings, out: str | None, given: dict[str, Any]) -> Cam
 def _print(summary: Summary, effects: int) -> None:
     rows = [(str(row.rank), row.id, row.smiles, f"{row.energy_ev:.3f}", row.fidelity.value, row.effect) for row in summary.best]
     print_table(("rank", "molecule", "SMILES", "IE / eV", "fidelity", "effect"), rows, empty="nothing could be computed")
-    disagreed = f"{len(summary.disagreements)} DISAGREE: {', '.join(summary.disagreements)}" if summary.disagreements else "all agree to the last bit"
+    disagreed = (
+        f"{len(summary.disagreements)} DISAGREE: {', '.join(summary.disagreements)}"
+        if summary.disagreements
+        else "all agree to the last bit"
+    )
     failed = f", {len(summary.failed)} failed (reasons in the report)" if summary.failed else ""
-    click.echo(f"\n{summary.evaluated} of {summary.candidates} molecules computed{failed}; {summary.checked} verified, {disagreed}; {effects} effects on record")
+    computed = f"{summary.evaluated} of {summary.candidates} molecules computed{failed}"
+    click.echo(f"\n{computed}; {summary.checked} verified, {disagreed}; {effects} effects on record")
     click.echo(summary.report)

@@ -14,7 +14,7 @@ Receiver = Callable[[Envelope], None]
 class Mailboxes(ABC):
     """Addresses that receive envelopes.
 
-    What every backend guarantees (`bailiwick.testing.MailboxSuite` has a test for each):
+    What every backend guarantees (`bailiwick.testing.MailboxesSuite` has a test for each):
 
     1. *Order.* Envelopes of one sender to one address arrive in the order in which they were sent.
     2. *Once.* An accepted envelope is handed to the receiver once, unless the address is detached first.

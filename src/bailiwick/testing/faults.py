@@ -50,26 +50,20 @@ class FaultPlan:
     """The disk is full or broken: this barrier raises, and what was appended since the last one may be lost."""
 
     @classmethod
-    def around_every_append(cls, appends: int) -> Iterator[FaultPlan]:
+    def around_every_append(cls, appends: int) -> list[FaultPlan]:
         """A crash before and a crash after each of the first ``appends`` appends."""
-        for nth in range(1, appends + 1):
-            yield cls(crash_before_append=nth)
-            yield cls(crash_after_append=nth)
+        return [plan for nth in range(1, appends + 1) for plan in (cls(crash_before_append=nth), cls(crash_after_append=nth))]
 
     @classmethod
-    def around_every_barrier(cls, barriers: int) -> Iterator[FaultPlan]:
+    def around_every_barrier(cls, barriers: int) -> list[FaultPlan]:
         """A crash before and a crash after each of the first ``barriers`` barriers."""
-        for nth in range(1, barriers + 1):
-            yield cls(crash_before_barrier=nth)
-            yield cls(crash_after_barrier=nth)
+        return [plan for nth in range(1, barriers + 1) for plan in (cls(crash_before_barrier=nth), cls(crash_after_barrier=nth))]
 
     @classmethod
-    def full_at_every_call(cls, appends: int, barriers: int) -> Iterator[FaultPlan]:
+    def full_at_every_call(cls, appends: int, barriers: int) -> list[FaultPlan]:
         """A full disk at each of the first ``appends`` appends and ``barriers`` barriers."""
-        for nth in range(1, appends + 1):
-            yield cls(full_at_append=nth)
-        for nth in range(1, barriers + 1):
-            yield cls(fail_barrier=nth)
+        full = [cls(full_at_append=nth) for nth in range(1, appends + 1)]
+        return full + [cls(fail_barrier=nth) for nth in range(1, barriers + 1)]
 
     def __str__(self) -> str:
         """Fit for the name of a parametrised test: ``crash_before_append=3``."""
@@ -153,4 +147,6 @@ class FaultyLedger(Ledger):
     def _fill_at(self, planned: int, nth: int) -> None:
         if self.failed or planned == nth:
             self.failed = True
-            raise LedgerUnavailable(f"the record cannot be written (disk full, on plan: {self.plan}); free space, then run again with --resume")
+            raise LedgerUnavailable(
+                f"the record cannot be written (disk full, on plan: {self.plan}); free space, then run again with --resume"
+            )

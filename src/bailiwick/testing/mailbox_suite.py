@@ -1,4 +1,4 @@
-"""`MailboxSuite`: what every mailbox backend must do, a test for each guarantee of the port."""
+"""`MailboxesSuite`: what every mailbox backend must do, a test for each guarantee of the port."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def envelope(message: Message, *, to: str = "receiver") -> Envelope:
     return Envelope(to=to, sender="sender", message=message)
 
 
-class MailboxSuite(ABC):
+class MailboxesSuite(ABC):
     """Subclass it in a test module and say how to make the mailboxes; pytest does the rest."""
 
     @abstractmethod

@@ -32,11 +32,15 @@ class WorkerProcess:
 
     The constructor starts the process, which takes a millisecond or two in which the event loop stands still: a process
     started from another thread would be killed when that thread ends (``PR_SET_PDEATHSIG`` watches threads). Raises
-    `Unavailable` if the operating system will not start one.
+    `Unavailable` if the operating system will not start one, `Unencodable` if ``start`` cannot cross.
     """
 
     def __init__(self, start: Start) -> None:
-        ours, theirs = socket.socketpair()
+        self._greeting = frames.pack(start)
+        try:
+            self._socket, theirs = socket.socketpair()
+        except OSError as error:
+            raise _cannot_start(error) from error
         # Blocked rather than ignored: a Ctrl-C of this moment reaches us when it is over, and the worker when it is ready for it.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
@@ -48,16 +52,14 @@ class WorkerProcess:
                 pass_fds=(theirs.fileno(),),
             )
         except OSError as error:
-            ours.close()
-            raise Unavailable(f"no worker process could be started ({sys.executable}): {error}") from error
+            self._socket.close()
+            raise _cannot_start(error) from error
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             theirs.close()
-        ours.setblocking(False)
-        self._socket = ours
-        self._pidfd = os.pidfd_open(self.pid) if sys.platform == "linux" else None
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        self._socket.setblocking(False)
+        self._pidfd = _watch(self._process.pid)
         self._received = bytearray()
-        self._greeting: bytes | None = frames.pack(start)
         self.ready = False
         """Whether it ever said that it can be called."""
 
@@ -171,3 +173,17 @@ class WorkerProcess:
             os.close(self._pidfd)
             self._pidfd = None
         return status
+
+
+def _watch(pid: int) -> int | None:
+    """A descriptor that is readable once the process has ended; None where there are none, and the socket must do."""
+    if sys.platform != "linux":
+        return None
+    try:
+        return os.pidfd_open(pid)
+    except OSError:  # An old kernel, a sandbox, or no descriptor to spare.
+        return None
+
+
+def _cannot_start(error: OSError) -> Unavailable:
+    return Unavailable(f"no worker process could be started ({sys.executable}): {error}")

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from types import ModuleType
 from typing import Any, NamedTuple, cast
 
@@ -91,7 +92,7 @@ def _call(call: Call) -> Done | Raised:
     finally:
         # A tool's output is buffered here, and a worker may be killed at any time.
         for stream in (sys.stdout, sys.stderr):
-            if not stream.closed:
+            with suppress(OSError, ValueError, AttributeError):  # Nobody reads it any more, or the tool closed it or took it away.
                 stream.flush()
 
 

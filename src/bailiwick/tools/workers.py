@@ -15,7 +15,7 @@ import msgspec
 
 from bailiwick.clock import Clock
 from bailiwick.effects import Actuator, Intent, Result, Tool, rebuild
-from bailiwick.errors import BadInput, Defect, Stopping, ToolFailed, Unavailable, WorkerDied
+from bailiwick.errors import BadInput, BailiwickError, Defect, Stopping, ToolFailed, WorkerDied
 from bailiwick.ids import AgentId
 from bailiwick.tools import frames
 from bailiwick.tools.process import WorkerProcess
@@ -28,8 +28,8 @@ _REMEMBERED_AGENTS = 4096
 class WorkerPool:
     """At most ``size`` worker processes, started when there is something to do; each makes one call at a time.
 
-    An agent gets the worker it used last if that is idle, for what is warm there; else the one idle longest, else a new one,
-    else it waits, first come first served. A worker that dies fails the call it was making and is replaced when next one is needed.
+    An agent gets the worker it used last if that is idle, for what is warm there; else a new one, so that agents share no process
+    while there is room; else the one idle longest; else it waits, first come first served. A worker that dies fails the call it was making and is replaced when next one is needed.
     Workers inherit the host's environment, working directory and process group, import from the host's ``sys.path``, print to
     its standard error, ignore Ctrl-C, and do not outlive the host even if it is killed (on Linux; elsewhere they end with the call
     they are making). A pool belongs to one event loop. ``environment`` is set in workers where the host's own does not say otherwise.
@@ -125,6 +125,8 @@ class WorkerPool:
         while self._idle:
             worker = self._used_last.get(agent)
             if worker not in self._idle:
+                if len(self._workers) < self._size:
+                    break  # Room for one of its own.
                 worker = next(iter(self._idle))
             del self._idle[worker]
             if worker.alive:
@@ -132,7 +134,7 @@ class WorkerPool:
             self._end(worker)  # It died in its sleep: no call is harmed.
         if len(self._workers) >= self._size:
             return None
-        worker = WorkerProcess(Start(path=list(sys.path), environment=self._environment))
+        worker = WorkerProcess(Start(path=[str(entry) for entry in sys.path], environment=self._environment))
         self._workers.add(worker)
         return worker
 
@@ -149,7 +151,7 @@ class WorkerPool:
             if not turn.done():
                 try:
                     worker = self._take(agent)
-                except Unavailable as error:
+                except BailiwickError as error:
                     turn.set_exception(error)
                 else:
                     if worker is None:
@@ -172,12 +174,15 @@ class WorkerPool:
 
     def _close_if_empty(self) -> None:
         if self._closing is not None and not self._workers and not self._closing.done():
-            self._undertakers.shutdown(wait=False)
+            self._undertakers.shutdown()  # They have nothing left to do: this waits for nothing.
             self._closing.set_result(None)
 
 
 class ProcessActuator(Actuator):
-    """Runs a tool in a worker process. The cost holds wall time as the host saw it, and all CPU time the worker and its children used.
+    """Runs a tool in a worker process.
+
+    The cost holds wall time as the host saw it, a worker's start included, and all CPU time that the worker and its children used
+    for the call. Cancelling the act kills the worker.
 
     Raises `BadInput` at once if a worker could not find the function.
     """

@@ -106,6 +106,14 @@ def speak(text: str) -> None:
 
 
 @tool(effect="pure", where="process")
+def fall_silent() -> None:
+    """Closes one stream, and takes the other away."""
+    print("last words")
+    sys.stdout.close()
+    sys.stderr = None  # type: ignore[assignment]
+
+
+@tool(effect="pure", where="process")
 def blob(size_bytes: int) -> bytes:
     """So many bytes."""
     return bytes(size_bytes)

@@ -77,6 +77,15 @@ def test_what_a_tool_prints_goes_to_standard_error(capfd: pytest.CaptureFixture[
     with_pool(scenario)
 
 
+def test_a_tool_that_closes_the_streams_of_its_worker_harms_no_call() -> None:
+    async def scenario(pool: WorkerPool) -> None:
+        pid = await act(pool, acts.where)
+        await act(pool, acts.fall_silent)
+        assert await act(pool, acts.where) == pid
+
+    with_pool(scenario)
+
+
 def test_workers_use_one_thread_each_unless_the_environment_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario(pool: WorkerPool) -> str | None:
         return await act(pool, acts.variable, "OMP_NUM_THREADS")

@@ -20,10 +20,10 @@ Rows = tuple[Any, ...]
 _INTO_ENTRIES = "INSERT INTO entries SELECT * FROM (VALUES {}) WHERE column1 IS NOT NULL"
 _INTO_EFFECTS = "INSERT OR REPLACE INTO effects SELECT * FROM (VALUES {}) WHERE column1 IS NOT NULL"
 _INTO_SEALS = "INSERT OR REPLACE INTO seals SELECT * FROM (VALUES {}) WHERE column1 IS NOT NULL"
-_MOST_ROWS = 4_096
+MOST_ROWS = 4_096
 SLICE = 2_048
-"""So many effects at least go into the index after a commit, while there are any to go; never fewer than entries were written
-with it, so that one shelf is filed before the next is full."""
+"""So many effects at least go into the index after a commit, while there are any to go; never fewer than twice the entries that
+were written with it, or shelves would fill faster than they are filed."""
 
 
 class Writer(Medium[Rows]):
@@ -38,7 +38,7 @@ class Writer(Medium[Rows]):
         self._written = 0
         self._unfiled: list[EffectId] | None = None
         variables = connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER)
-        self._most_rows = min(_MOST_ROWS, 1 << ((variables // 3).bit_length() - 1))
+        self._most_rows = min(MOST_ROWS, 1 << ((variables // 3).bit_length() - 1))
 
     def write(self, items: list[Rows]) -> int:
         rows = list(chain.from_iterable(items))
@@ -59,7 +59,7 @@ class Writer(Medium[Rows]):
     def tidy(self, *, last: bool) -> None:
         shelf = self._whereabouts.ripe
         if not shelf.filed and shelf.upto <= self._written_seq:
-            self._file(shelf, None if last else max(SLICE, self._written))
+            self._file(shelf, None if last else max(SLICE, 2 * self._written))
         if last:
             shelf = self._whereabouts.young
             shelf.upto = self._written_seq
