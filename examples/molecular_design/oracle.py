@@ -29,6 +29,7 @@ EV_PER_HARTREE = 27.211386245988
 """CODATA 2018."""
 BOHR_PER_ANGSTROM = 1 / 0.529177210903
 _RELAXATION_STEPS = 2000
+_SEEDS = 2**31 - 1
 
 
 class CannotCompute(Exception):
@@ -107,14 +108,14 @@ def single_point(numbers: Sequence[int], positions: Sequence[Sequence[float]], *
 
 def _conformer(smiles: str, seed: int) -> tuple[list[int], list[list[float]]]:
     """Atomic numbers, and coordinates in bohr."""
-    if not 0 <= seed < 2**31:
-        raise ValueError(f"seed={seed}: use 0 to {2**31 - 1}; with a negative seed RDKit draws another geometry each time")
+    if not 0 <= seed < _SEEDS:
+        raise ValueError(f"seed={seed}: use 0 to {_SEEDS - 1}; with a negative seed RDKit draws another geometry each time")
     molecule = _readable(smiles)
     from rdkit import rdBase
     from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
 
     settings = rdDistGeom.ETKDGv3()
-    settings.randomSeed = seed
+    settings.randomSeed = seed + 1  # RDKit's generator takes 0 for 1.
     with rdBase.BlockLogs():  # What RDKit would print is said by the exceptions.
         if not rdForceFieldHelpers.MMFFHasAllMoleculeParams(molecule):
             raise EmbeddingFailed(f"{smiles}: MMFF94 has no parameters for it")

@@ -132,13 +132,13 @@ def line_chart(
     height: int = 300,
 ) -> str:
     """Lines over an optional band, each labelled at its end. The y axis spans ``ys``, or else what is shown."""
-    xs = [x for line in lines for x, _ in line.points] + list(band.xs if band else ())
+    xs = [x for line in lines for x, _ in line.points] + list(band.xs if band else ()) + [dot.x for dot in dots]
     if not xs:
         return ""
     if ys is None:
         shown = [y for line in lines for _, y in line.points] + list((*band.low, *band.high) if band else ()) + [dot.y for dot in dots]
         ys = _padded(min(shown), max(shown))
-    longest = max(len(line.label) for line in lines)
+    longest = max((len(line.label) for line in lines), default=0)
     frame = _Frame((min(xs), max(xs)), ys, width, height, right=18 + longest * _GLYPH_WIDTH)
     parts = frame.y_axis(text.y)
     if band:

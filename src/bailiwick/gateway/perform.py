@@ -5,7 +5,7 @@ from __future__ import annotations
 from bailiwick import codec
 from bailiwick.charter import Charter
 from bailiwick.clock import Clock
-from bailiwick.effects import Actuator, EffectClass, Failure, Intent, Kind, Outcome, Seal, Status, describe
+from bailiwick.effects import Actuator, EffectClass, Failure, Intent, Kind, Outcome, Result, Seal, Status, describe
 from bailiwick.errors import BailiwickError, InDoubt, NotAllowed, Refused, ReplayDiverged
 from bailiwick.gateway.recollection import Recollection
 from bailiwick.grants import Purse
@@ -50,7 +50,13 @@ class Gateway:
                 self._ledger.append(intent)
             if intent.waits_for_disk:
                 await self._ledger.barrier()
-            outcome = await self._act(intent, actuator)  # Nothing acts above this line.
+            started_ns = self._clock.now_ns()
+            try:
+                result = await actuator.act(intent)  # Nothing acts above this line.
+            except Exception as error:
+                outcome = self._failed(intent, error, started_ns)
+            else:
+                outcome = self._done(intent, result, started_ns)
             self._record(outcome, actuator)  # Nothing is believed above this line.
             hold.settle(outcome.cost)
         finally:
@@ -78,14 +84,7 @@ class Gateway:
         """Return once all that was recorded so far is durable. Raises `LedgerUnavailable`."""
         await self._ledger.barrier()
 
-    async def _act(self, intent: Intent, actuator: Actuator) -> Outcome:
-        started_ns = self._clock.now_ns()
-        try:
-            result = await actuator.act(intent)
-        except Exception as error:
-            if isinstance(error, BailiwickError) and error.leaves_open:
-                raise
-            return self._ended(intent, Status.FAILED, describe(error), started_ns)
+    def _done(self, intent: Intent, result: Result, started_ns: int) -> Outcome:
         return Outcome(
             id=intent.id,
             status=Status.DONE,
@@ -95,6 +94,11 @@ class Gateway:
             started_ns=started_ns,
             ended_ns=self._clock.now_ns(),
         )
+
+    def _failed(self, intent: Intent, error: Exception, started_ns: int) -> Outcome:
+        if isinstance(error, BailiwickError) and error.leaves_open:
+            raise error
+        return self._ended(intent, Status.FAILED, describe(error), started_ns)
 
     def _ended(self, intent: Intent, status: Status, failure: Failure, started_ns: int) -> Outcome:
         return Outcome(id=intent.id, status=status, failure=failure, started_ns=started_ns, ended_ns=self._clock.now_ns())

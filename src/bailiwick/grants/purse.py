@@ -60,6 +60,7 @@ class Purse:
         self.calls: Counter[str] = Counter()
         self._held = FREE
         self._calls_held: Counter[str] = Counter()
+        self._limited = budget != Budget()
         self._limits = [(name, limit) for name in RESOURCES if (limit := getattr(budget, name)) is not None]
 
     @property
@@ -69,6 +70,8 @@ class Purse:
 
     def hold(self, tool: str, estimate: Cost) -> Hold:
         """Set ``estimate`` and one call of ``tool`` aside. Raises `OverBudget`; then nothing is held."""
+        if not self._limited and estimate is FREE:
+            return Hold(self, tool, estimate)
         limit = self.budget.calls.get(tool)
         if limit is not None and self.calls[tool] + self._calls_held[tool] >= limit:
             raise _over(f"calls.{tool}", limit, self.calls[tool], self._calls_held[tool], 1)
@@ -102,6 +105,8 @@ class Purse:
 
     def _count(self, tool: str, sign: int, estimate: Cost) -> None:
         """Only what is limited needs counting while it is held."""
+        if not self._limited and estimate is FREE:
+            return
         if tool in self.budget.calls:
             self._calls_held[tool] += sign
         if estimate is not FREE:

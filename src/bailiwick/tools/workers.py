@@ -28,8 +28,9 @@ _REMEMBERED_AGENTS = 4096
 class WorkerPool:
     """At most ``size`` worker processes, started when there is something to do; each makes one call at a time.
 
-    An agent gets the worker it used last if that is idle, for what is warm there; else a new one, so that agents share no process
-    while there is room; else the one idle longest; else it waits, first come first served. A worker that dies fails the call it was making and is replaced when next one is needed.
+    An agent gets the worker it used last if that is idle, for what is warm there; else a new one, so that agents share no
+    process while there is room; else the one idle longest; else it waits, first come first served. A worker that dies fails the
+    call it was making and is replaced when next one is needed.
     Workers inherit the host's environment, working directory and process group, import from the host's ``sys.path``, print to
     its standard error, ignore Ctrl-C, and do not outlive the host even if it is killed (on Linux; elsewhere they end with the call
     they are making). A pool belongs to one event loop. ``environment`` is set in workers where the host's own does not say otherwise.

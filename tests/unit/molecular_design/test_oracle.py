@@ -50,8 +50,12 @@ def test_another_process_finds_the_same_bits_whatever_its_threads() -> None:
     runs = [
         subprocess.run(
             ["env", f"OMP_NUM_THREADS={threads}", sys.executable, "-c", code, *SAMPLE],
-            capture_output=True, text=True, timeout=60, check=True, cwd=root,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+            cwd=root,
+        )
         for threads in (1, 2)
     ]
     assert runs[0].stderr == ""
@@ -66,7 +70,7 @@ def test_threads_of_one_process_find_the_same_bits() -> None:
 
 
 def test_another_seed_is_another_geometry() -> None:
-    assert ionisation_energy("CCCCO", 0).geometry_sha256 != ionisation_energy("CCCCO", 1).geometry_sha256
+    assert len({ionisation_energy("CCCCO", seed).geometry_sha256 for seed in range(4)}) == 4
 
 
 @pytest.mark.parametrize("smiles", ["", "C1CC", "not a molecule", "<script>", "[Na+]", "C.C", "[CH3]", "C" * 3 + "(("])
@@ -98,7 +102,7 @@ def test_a_field_that_does_not_converge_is_no_number(capfd: pytest.CaptureFixtur
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("seed", [-1, 2**31])
+@pytest.mark.parametrize("seed", [-1, 2**31 - 1])
 def test_a_seed_that_would_not_repeat_is_refused(seed: int) -> None:
     with pytest.raises(ValueError, match="use 0 to"):
         ionisation_energy("CCCC", seed)

@@ -33,15 +33,10 @@ class MemoryLedger(Ledger):
     def append(self, *records: Record) -> int:
         if self._closed:
             raise LedgerUnavailable("the ledger is closed; open another one to write")
-        # All that can be refused is refused before the first change.
-        bodies = [encode(record) for record in records]
-        for place, record in enumerate(records):
-            self._refuse_twice(record, records[:place])
-        for record, body in zip(records, bodies, strict=False):
-            self._last_hash = link(self._last_hash, body)
-            self._hashes += self._last_hash
-            self._bodies.append(body)
-            self._note(record, len(self._bodies))
+        if len(records) > 1:
+            self._rehearse(records)
+        for record in records:
+            self._append(record)
         return len(self._bodies)
 
     async def barrier(self) -> None:
@@ -74,28 +69,43 @@ class MemoryLedger(Ledger):
     async def close(self) -> None:
         self._closed = True
 
-    def _refuse_twice(self, record: Record, earlier: Sequence[Record]) -> None:
-        """``earlier`` stands before ``record`` in the same call: an intent and its outcome may come together, in this order."""
-        if isinstance(record, Seal):
-            return
-        effect = record.id
-        begun = effect in self._intents or (earlier and any(isinstance(other, Intent) and other.id == effect for other in earlier))
+    def _append(self, record: Record) -> None:
+        body = encode(record)
+        seq = len(self._bodies) + 1
         if isinstance(record, Intent):
-            if begun:
-                raise DuplicateIntent(f"effect {effect} is on record already", effect=effect)
-        elif not begun:
-            raise DuplicateIntent(f"effect {effect} has no intent that this could be the outcome of", effect=effect)
-        elif effect in self._outcomes or (earlier and any(isinstance(other, Outcome) and other.id == effect for other in earlier)):
-            raise DuplicateIntent(f"effect {effect} has its outcome already", effect=effect)
-
-    def _note(self, record: Record, seq: int) -> None:
-        if isinstance(record, Intent):
+            if record.id in self._intents:
+                raise _twice(record)
             self._intents[record.id] = seq
         elif isinstance(record, Outcome):
+            if record.id in self._outcomes or record.id not in self._intents:
+                raise _twice(record)
             self._outcomes[record.id] = seq
         else:
             self._seals[record.agent] = seq
+        self._last_hash = link(self._last_hash, body)
+        self._hashes += self._last_hash
+        self._bodies.append(body)
+
+    def _rehearse(self, records: Sequence[Record]) -> None:
+        """Raise what appending ``records`` one after another would raise, before the first of them has changed anything."""
+        begun: set[EffectId] = set()
+        ended: set[EffectId] = set()
+        for record in records:
+            encode(record)
+            if isinstance(record, Intent):
+                if record.id in self._intents or record.id in begun:
+                    raise _twice(record)
+                begun.add(record.id)
+            elif isinstance(record, Outcome):
+                if record.id in self._outcomes or record.id in ended or not (record.id in self._intents or record.id in begun):
+                    raise _twice(record)
+                ended.add(record.id)
 
     def _entry(self, seq: int) -> Entry:
         end = seq * _HASH_BYTES
         return Entry(seq=seq, hash=bytes(self._hashes[end - _HASH_BYTES : end]), body=self._bodies[seq - 1])
+
+
+def _twice(record: Intent | Outcome) -> DuplicateIntent:
+    what = "is on record already" if isinstance(record, Intent) else "has its outcome already, or no intent that this could be the outcome of"
+    return DuplicateIntent(f"effect {record.id} {what}", effect=record.id)
