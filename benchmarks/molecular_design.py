@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from functools import cache, partial
 from statistics import mean
 
+from benchmarks.figure import Figure, Measure, of_rounds
 from molecular_design import pool, statistics
 from molecular_design.features import Features
 from molecular_design.oracle import ionisation_energy
 from molecular_design.surrogate import choose_batch
-
-from benchmarks.figure import Figure, Measure, of_rounds
 
 SEEDS = range(5)
 EVALUATIONS = 100

@@ -16,6 +16,10 @@ from molecular_design.surrogate import Judgement
 from molecular_design.tools import choose, ionisation_energy, judge, load_pool, recompute
 
 
+CONFORMER_SEED = 0
+"""The same in every campaign: what a molecule is worth must not depend on who asks."""
+
+
 class Planner(Agent):
     """Decides what to compute next: by the surrogate's upper confidence bound, or from what a model proposes and the surrogate judges."""
 
@@ -84,14 +88,12 @@ class Planner(Agent):
 
 
 class Assay(Agent):
-    """Computes ionisation energies, each Assay in a worker process of its own."""
+    """Computes ionisation energies, one at a time, each Assay in a worker process of its own."""
 
-    seed: int
-
-    @action
+    @action(exclusive=True)
     async def measure(self, molecule: Molecule) -> Measurement:
         """Compute one molecule. One that cannot be computed is a measurement too: the record has the failure, this its reason."""
-        receipt = await self.perform(ionisation_energy, molecule.smiles, self.seed)
+        receipt = await self.perform(ionisation_energy, molecule.smiles, CONFORMER_SEED)
         return Measurement(
             id=molecule.id,
             smiles=molecule.smiles,
@@ -120,7 +122,7 @@ class Verifier(Agent):
         return [await self._check(measurement) for measurement in sample]
 
     async def _check(self, measurement: Measurement) -> Check:
-        receipt = await self.perform(recompute, measurement.smiles, self.campaign.seed)
+        receipt = await self.perform(recompute, measurement.smiles, CONFORMER_SEED)
         again_ev = receipt.value.energy_ev if receipt.status is Status.DONE else math.nan  # Not a number agrees with nothing.
         assert measurement.energy_ev is not None
         return Check(measurement.id, measurement.smiles, measurement.effect, measurement.energy_ev, receipt.effect, again_ev)

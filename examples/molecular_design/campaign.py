@@ -35,7 +35,7 @@ def budget_of(campaign: Campaign) -> Budget:
 async def main(bw: Bailiwick, campaign: Campaign) -> Summary:
     """Run one campaign to its end. Everything random is seeded, everything parallel is paired by id: run again, it asks the same."""
     planner = await bw.launch(Planner, name="planner", campaign=campaign)
-    assays = [await bw.launch(Assay, name=f"assay-{number}", seed=campaign.seed) for number in range(1, campaign.workers + 1)]
+    assays = [await bw.launch(Assay, name=f"assay-{number}") for number in range(1, campaign.workers + 1)]
     verifier = await bw.launch(Verifier, name="verifier", campaign=campaign)
     reporter = await bw.launch(Reporter, name="reporter", campaign=campaign)
 

@@ -103,7 +103,7 @@ class _Frame:
 
     def x_axis(self, label: str) -> list[str]:
         parts = [f'<line class="axis" x1="{_n(self.left)}" y1="{_n(self.bottom)}" x2="{_n(self.right)}" y2="{_n(self.bottom)}"/>']
-        for tick in ticks(*self.xs, about=max(2, round((self.right - self.left) / 90))):
+        for tick in ticks(*self.xs, about=max(2, round((self.right - self.left) / 60))):
             x = self.x(tick)
             parts.append(f'<line class="axis" x1="{_n(x)}" y1="{_n(self.bottom)}" x2="{_n(x)}" y2="{_n(self.bottom + 4)}"/>')
             parts.append(_text(x, self.bottom + 18, _number(tick), "tick middle"))

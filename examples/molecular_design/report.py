@@ -18,7 +18,7 @@ from urllib.parse import quote
 from molecular_design.calibration import Calibration, NotCalibrated
 from molecular_design.depiction import draw
 from molecular_design.findings import Budget, Check, Evaluation, Report
-from molecular_design.plots import Band, Bar, Dot, Line, Text, line_chart, scatter, timeline
+from molecular_design.plots import WIDTH, Band, Bar, Dot, Line, Text, line_chart, scatter, timeline
 from molecular_design.pool import NAMES
 from molecular_design.statistics import best_so_far
 
@@ -46,8 +46,8 @@ def render(report: Report) -> str:
         budgets=_budgets(report),
         settings=_pairs(report.settings),
         record=_record(report),
-        foot=f"{report.effects:,} effects on record. The record ends with <code>{escape(report.head)}</code>; "
-        "<code>bailiwick effects verify</code> tells whether that is still so.",
+        foot=f"{report.effects:,} effects on record when this page was made, the last with hash "
+        f"<code>{escape(report.head)}</code>. <code>bailiwick effects verify</code> tells whether anything was changed since.",
     )
 
 
@@ -218,10 +218,11 @@ def _natural(name: str) -> list[tuple[int, str]]:
 def _budgets(report: Report) -> str:
     if not report.budgets:
         return "<p>No budget was set.</p>"
-    return f'<div class="pair">{"".join(_budget(budget, _start(report)) for budget in report.budgets)}</div>'
+    width = WIDTH if len(report.budgets) == 1 else 400
+    return f'<div class="pair">{"".join(_budget(budget, _start(report), width) for budget in report.budgets)}</div>'
 
 
-def _budget(budget: Budget, start: int) -> str:
+def _budget(budget: Budget, start: int, width: int) -> str:
     left = budget.limit
     points = [(0.0, left)]
     dots: list[Dot] = []
@@ -237,7 +238,7 @@ def _budget(budget: Budget, start: int) -> str:
         f"{budget.resource} left{f', {budget.unit}' if budget.unit else ''}",
     )
     ys = (min(0.0, left), budget.limit * 1.05)
-    chart = line_chart(text, [Line(f"{left:.4g}", points, steps=True)], dots=dots, ys=ys, width=400, height=230)
+    chart = line_chart(text, [Line(f"{left:.4g}", points, steps=True)], dots=dots, ys=ys, width=width, height=230)
     spent = escape(f"{budget.resource}: {_amount(budget.limit - left, budget)} of {_amount(budget.limit, budget)} spent.")
     return _figure(chart, f"{spent[:1].upper()}{spent[1:]}")
 
