@@ -29,13 +29,30 @@ class Tally:
         self.best_ev: float | None = None
         self.best_smiles = ""
         self.read_until = read_until
+        self._begun_s = time.monotonic()
+        self._found: int | None = None
         self._key = root_key(root) if root else None
         self._asked: dict[str, str] = {}
 
     @property
+    def finished(self) -> int:
+        """How many molecules have an outcome, good or bad."""
+        return self.done + self.failed
+
+    @property
     def left(self) -> int:
         """What is left of the budget."""
-        return self.budget - self.done - self.failed
+        return self.budget - self.finished
+
+    @property
+    def rate_per_s(self) -> float:
+        """Molecules a second since the watching began; those that were on record by then do not count."""
+        return (self.finished - (self._found or 0)) / max(time.monotonic() - self._begun_s, 1e-9)
+
+    @property
+    def best(self) -> str:
+        """The best so far, in words."""
+        return f"best {self.best_ev:.2f} eV {self.best_smiles}" if self.best_ev is not None else "best –"
 
     def read(self, entries: Iterable[Entry]) -> None:
         """Take in what is new on the record."""
@@ -50,6 +67,8 @@ class Tally:
                     self._count(outcome, self._asked.pop(outcome.id))
                 case _:
                     pass
+        if self._found is None:
+            self._found = self.finished
 
     def _count(self, outcome: Outcome, smiles: str) -> None:
         if outcome.status is not Status.DONE:
@@ -61,9 +80,8 @@ class Tally:
             self.best_ev, self.best_smiles = energy_ev, smiles
 
     def __str__(self) -> str:
-        best = f"best {self.best_ev:.2f} eV {self.best_smiles}" if self.best_ev is not None else "best –"
         failed = f", {self.failed} failed" if self.failed else ""
-        return f"{self.done + self.failed}/{self.budget} molecules{failed}, {best}, budget left {self.left}"
+        return f"{self.finished}/{self.budget} molecules{failed}, {self.best}, budget left {self.left}"
 
 
 async def watch(bw: Bailiwick, tally: Tally, stream: TextIO) -> None:
@@ -82,42 +100,31 @@ async def watch(bw: Bailiwick, tally: Tally, stream: TextIO) -> None:
 @contextmanager
 def _bar(tally: Tally, stream: TextIO) -> Generator[Any]:
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-    rate = TextColumn("{task.fields[rate]}")
-    best = TextColumn("[bold]{task.fields[best]}")
-    count, eta = MofNCompleteColumn(), (TextColumn("ETA"), TimeRemainingColumn())
-    columns = (SpinnerColumn(), TextColumn("measuring"), BarColumn(), count, rate, best, *eta)
-    with Progress(*columns, console=Console(file=stream), transient=False) as progress:
-        task = progress.add_task("", total=tally.budget, rate="", best="")
-        begun_s, resumed_at = time.monotonic(), None
+    said = TextColumn("{task.fields[rate]:.1f}/s  [bold]{task.fields[best]}[/]  budget left {task.fields[left]}  ETA")
+    columns = (SpinnerColumn(), TextColumn("measuring"), BarColumn(), MofNCompleteColumn(), said, TimeRemainingColumn())
+    with Progress(*columns, console=Console(file=stream)) as progress:
+        task = progress.add_task("", total=tally.budget, rate=0.0, best=tally.best, left=tally.left)
 
         def show(*, final: bool) -> None:
-            nonlocal resumed_at
-            finished = tally.done + tally.failed
-            resumed_at = finished if resumed_at is None else resumed_at
-            rate_per_s = (finished - resumed_at) / max(time.monotonic() - begun_s, 1e-9)
-            best = f"{tally.best_ev:.2f} eV {tally.best_smiles}" if tally.best_ev is not None else "–"
-            progress.update(task, completed=finished, rate=f"{rate_per_s:.1f}/s", best=best)
+            progress.update(task, completed=tally.finished, rate=tally.rate_per_s, best=escape(tally.best), left=tally.left)
 
         yield show
 
 
 @contextmanager
 def _lines(tally: Tally, stream: TextIO) -> Generator[Any]:
-    begun_s = last_s = time.monotonic()
+    last_s = time.monotonic()
     shown = ""
-    resumed_at: int | None = None
 
     def show(*, final: bool) -> None:
-        nonlocal last_s, shown, resumed_at
-        now_s, finished = time.monotonic(), tally.done + tally.failed
-        resumed_at = finished if resumed_at is None else resumed_at
-        line = str(tally)
+        nonlocal last_s, shown
+        now_s, line = time.monotonic(), str(tally)
         if line == shown or not (final or now_s - last_s >= PLAIN_EVERY_S):
             return
-        rate_per_s = (finished - resumed_at) / max(now_s - begun_s, 1e-9)
-        eta = f", {rate_per_s:.1f}/s, ETA {tally.left / rate_per_s:.0f} s" if rate_per_s else ""
+        eta = f", {tally.rate_per_s:.1f}/s, ETA {tally.left / tally.rate_per_s:.0f} s" if tally.rate_per_s else ""
         print(line + eta, file=stream, flush=True)
         last_s, shown = now_s, line
 

@@ -107,5 +107,7 @@ class MemoryLedger(Ledger):
 
 
 def _twice(record: Intent | Outcome) -> DuplicateIntent:
-    what = "is on record already" if isinstance(record, Intent) else "has its outcome already, or no intent that this could be the outcome of"
+    what = (
+        "is on record already" if isinstance(record, Intent) else "has its outcome already, or no intent that this could be the outcome of"
+    )
     return DuplicateIntent(f"effect {record.id} {what}", effect=record.id)
