@@ -15,7 +15,6 @@ from molecular_design.records import Campaign, Measurement, Proposals
 from molecular_design.surrogate import Judgement
 from molecular_design.tools import choose, ionisation_energy, judge, load_pool, recompute
 
-
 CONFORMER_SEED = 0
 """The same in every campaign: what a molecule is worth must not depend on who asks."""
 

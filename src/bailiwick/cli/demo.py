@@ -84,8 +84,8 @@ def _campaign(settings: Settings, out: str | None, given: dict[str, Any]) -> Cam
 
 
 def _print(summary: Summary, effects: int) -> None:
-    rows = [(str(row.rank), row.id, row.smiles, f"{row.energy_ev:.3f}", row.fidelity.value, row.effect) for row in summary.best]
-    print_table(("rank", "molecule", "SMILES", "IE / eV", "fidelity", "effect"), rows, empty="nothing could be computed")
+    rows = [(str(row.rank), row.id, row.smiles, f"{row.energy_ev:.3f}", row.fidelity.value, row.effect[-12:]) for row in summary.best]
+    print_table(("rank", "molecule", "SMILES", "IE / eV", "fidelity", "…effect"), rows, empty="nothing could be computed")
     disagreed = (
         f"{len(summary.disagreements)} DISAGREE: {', '.join(summary.disagreements)}"
         if summary.disagreements

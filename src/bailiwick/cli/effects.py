@@ -68,12 +68,12 @@ def ls(run: str | None, tool: str | None, state: str | None, limit: int, home: s
 @home_option
 @json_option
 def show(effect_id: str, home: str | None, as_json: bool) -> None:
-    """Show one effect whole: who asked, what, with which arguments, and what came of it. ID may be shortened."""
-    found = [effect for key, effect in fold(records(home)).items() if key.startswith(effect_id)]
+    """Show one effect whole: who asked, what, with which arguments, and what came of it. Of ID its beginning or its end is enough."""
+    found = [effect for key, effect in fold(records(home)).items() if key.startswith(effect_id) or key.endswith(effect_id)]
     if not found:
-        raise NotFound(f"no effect on record has an id that begins with {effect_id}; `bailiwick effects ls` lists them")
+        raise NotFound(f"no effect on record has an id that begins or ends with {effect_id}; `bailiwick effects ls` lists them")
     if len(found) > 1:
-        raise BadInput(f"{len(found)} effects have ids that begin with {effect_id}: give more of it")
+        raise BadInput(f"{len(found)} effects have ids that begin or end with {effect_id}: give more of it")
     shown = effect_as_json(found[0], payloads=True)
     if as_json:
         print_json(shown)
