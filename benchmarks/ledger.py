@@ -8,7 +8,7 @@ import sqlite3
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from hashlib import sha256
@@ -56,7 +56,7 @@ def _effects() -> list[tuple[Intent, Outcome]]:
 
 
 @contextmanager
-def _on_disk() -> Iterator[Path]:
+def _on_disk() -> Generator[Path]:
     """A directory that is not in memory, as ``/tmp`` may be."""
     place = "/var/tmp" if os.access("/var/tmp", os.W_OK) else None  # noqa: S108 -- `tempfile` makes the name below it
     with tempfile.TemporaryDirectory(dir=place, prefix="bailiwick-") as where:

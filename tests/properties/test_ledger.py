@@ -13,7 +13,7 @@ from bailiwick.ledger.backends.memory import MemoryLedger
 from bailiwick.ledger.backends.sqlite import SqliteLedger, whereabouts, writer
 from bailiwick.testing.ledger_machine import ledger_state_machine
 
-HISTORIES = settings(max_examples=40, stateful_step_count=25, suppress_health_check=[HealthCheck.too_slow])
+HISTORIES = settings(max_examples=25, stateful_step_count=20, suppress_health_check=[HealthCheck.too_slow])
 
 
 async def _memory(where: Path) -> Ledger:

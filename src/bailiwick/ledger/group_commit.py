@@ -2,7 +2,7 @@
 
 There is no timer to tune: a fast disk makes small batches, a slow one large ones. What nobody waits for is not written at
 once: it rides with the next batch somebody waits for, or goes alone after `LINGER`. That is how an outcome shares the flush
-of the next intent. Gray and Reuter, *Transaction Processing* (1993), section 9.5, has the idea.
+of the next intent. The idea is from DeWitt and others, *Implementation Techniques for Main Memory Database Systems* (1984).
 
 Two threads share this object and no lock. What the event loop's thread changes, the writing thread only reads, and the other
 way round; where both look for each other's news, each first tells and then looks, so that at least one of them sees the other.
@@ -76,7 +76,7 @@ class GroupCommit(Generic[T]):
             self._ring()
 
     async def wait(self, seq: int) -> None:
-        """Return once everything up to ``seq`` is durable. Cancelling the wait disturbs nobody else's.
+        """Return once everything up to ``seq``, the newest number, is durable. Cancelling the wait disturbs nobody else's.
 
         Raises `LedgerUnavailable` if it cannot be made durable.
         """

@@ -13,15 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Self
 
 from bailiwick.effects import Record
 from bailiwick.errors import LedgerUnavailable
 from bailiwick.ids import AgentId, EffectId
 from bailiwick.ledger import Entry, Head, Ledger, Past, Sealed
 from bailiwick.ledger.backends.memory import MemoryLedger
-
-Moment = Literal["before", "after"]
 
 
 class Crash(BaseException):
@@ -50,17 +48,17 @@ class FaultPlan:
     """The disk is full or broken: this barrier raises, and what was appended since the last one may be lost."""
 
     @classmethod
-    def around_every_append(cls, appends: int) -> list[FaultPlan]:
+    def around_every_append(cls, appends: int) -> list[Self]:
         """A crash before and a crash after each of the first ``appends`` appends."""
         return [plan for nth in range(1, appends + 1) for plan in (cls(crash_before_append=nth), cls(crash_after_append=nth))]
 
     @classmethod
-    def around_every_barrier(cls, barriers: int) -> list[FaultPlan]:
+    def around_every_barrier(cls, barriers: int) -> list[Self]:
         """A crash before and a crash after each of the first ``barriers`` barriers."""
         return [plan for nth in range(1, barriers + 1) for plan in (cls(crash_before_barrier=nth), cls(crash_after_barrier=nth))]
 
     @classmethod
-    def full_at_every_call(cls, appends: int, barriers: int) -> list[FaultPlan]:
+    def full_at_every_call(cls, appends: int, barriers: int) -> list[Self]:
         """A full disk at each of the first ``appends`` appends and ``barriers`` barriers."""
         full = [cls(full_at_append=nth) for nth in range(1, appends + 1)]
         return full + [cls(fail_barrier=nth) for nth in range(1, barriers + 1)]

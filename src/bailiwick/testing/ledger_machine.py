@@ -6,6 +6,7 @@ import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -28,88 +29,93 @@ _records: st.SearchStrategy[Record] = st.one_of(
 )
 
 
-def ledger_state_machine(open_ledger: Callable[[Path], Awaitable[Ledger]], *, durable: bool = True) -> type[RuleBasedStateMachine]:
+Opener = Callable[[Path], Awaitable[Ledger]]
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """A ledger and its model, and everything that can be done to both; `ledger_state_machine` makes one for a backend."""
+
+    opener: ClassVar[Opener]
+    durable: ClassVar[bool]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folder = tempfile.TemporaryDirectory(prefix="ledger-")
+        self._runner = asyncio.Runner()
+        self._model = MemoryLedger()
+        self._all_durable = True
+        self._ledger = self._open()
+
+    def _open(self) -> Ledger:
+        async def opened() -> Ledger:
+            return await type(self).opener(Path(self._folder.name))
+
+        return self._runner.run(opened())
+
+    @rule(records=st.lists(_records, min_size=1, max_size=4))
+    def append(self, records: Sequence[Record]) -> None:
+        """Both take it under the same number, or both refuse it."""
+        assert _result(self._ledger, records) == _result(self._model, records)
+        self._all_durable = False
+
+    @rule(number=_numbers)
+    def perform(self, number: int) -> None:
+        """An effect that nobody asked for before, or else a refusal, from both alike."""
+        self.append([intent(number)])
+        self.append([outcome(number)])
+
+    @rule()
+    def barrier(self) -> None:
+        """Everything so far is durable."""
+        self._runner.run(_barrier(self._ledger))
+        self._all_durable = True
+
+    @rule()
+    def open_again(self) -> None:
+        """Closing loses nothing, unless the medium loses everything."""
+        self._runner.run(_close(self._ledger))
+        if not self.durable:
+            self._model = MemoryLedger()
+        self._ledger = self._open()
+        self._all_durable = True
+
+    @precondition(lambda self: self._all_durable)
+    @rule(after=st.integers(-1, 30))
+    def read(self, after: int) -> None:
+        """The same entries, hash for hash, in a sound chain."""
+        assert list(self._ledger.entries(after)) == list(self._model.entries(after))
+        assert verify(self._ledger.entries()) == self._ledger.head()
+
+    @rule(after=st.integers(-1, 30))
+    def read_what_is_durable(self, after: int) -> None:
+        """A prefix, where not all is durable yet."""
+        found = list(self._ledger.entries(after))
+        assert found == list(self._model.entries(after))[: len(found)]
+
+    @invariant()
+    def agrees(self) -> None:
+        """The same head, and the same answer about every effect and agent."""
+        assert self._ledger.head() == Head(*self._model.head())
+        for number in range(_FEW):
+            assert self._ledger.find(effect(number)) == self._model.find(effect(number))
+        for number in range(3):
+            assert self._ledger.last_seal(agent(number)) == self._model.last_seal(agent(number))
+        assert self._ledger.find(EffectId("eff_unknown")) is None
+
+    def teardown(self) -> None:
+        self._runner.run(_close(self._ledger))
+        self._runner.close()
+        self._folder.cleanup()
+
+
+def ledger_state_machine(open_ledger: Opener, *, durable: bool = True) -> type[RuleBasedStateMachine]:
     """A Hypothesis state machine: ``TestMine = ledger_state_machine(open_mine).TestCase``.
 
     ``open_ledger`` is called inside a running event loop with a directory, and again with the same one after the ledger was
     closed. Whatever a ledger answers or refuses, the one in memory must answer or refuse. ``durable``: whether a closed one
     comes back with its entries.
     """
-
-    class LedgerMachine(RuleBasedStateMachine):
-        """A ledger and its model, and everything that can be done to both."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self._folder = tempfile.TemporaryDirectory(prefix="ledger-")
-            self._runner = asyncio.Runner()
-            self._model = MemoryLedger()
-            self._all_durable = True
-            self._ledger = self._open()
-
-        def _open(self) -> Ledger:
-            async def opened() -> Ledger:
-                return await open_ledger(Path(self._folder.name))
-
-            return self._runner.run(opened())
-
-        @rule(records=st.lists(_records, min_size=1, max_size=4))
-        def append(self, records: Sequence[Record]) -> None:
-            """Both take it under the same number, or both refuse it."""
-            assert _result(self._ledger, records) == _result(self._model, records)
-            self._all_durable = False
-
-        @rule(number=_numbers)
-        def perform(self, number: int) -> None:
-            """An effect that nobody asked for before, or else a refusal, from both alike."""
-            self.append([intent(number)])
-            self.append([outcome(number)])
-
-        @rule()
-        def barrier(self) -> None:
-            """Everything so far is durable."""
-            self._runner.run(_barrier(self._ledger))
-            self._all_durable = True
-
-        @rule()
-        def open_again(self) -> None:
-            """Closing loses nothing, unless the medium loses everything."""
-            self._runner.run(_close(self._ledger))
-            if not durable:
-                self._model = MemoryLedger()
-            self._ledger = self._open()
-            self._all_durable = True
-
-        @precondition(lambda self: self._all_durable)
-        @rule(after=st.integers(-1, 30))
-        def read(self, after: int) -> None:
-            """The same entries, hash for hash, in a sound chain."""
-            assert list(self._ledger.entries(after)) == list(self._model.entries(after))
-            assert verify(self._ledger.entries()) == self._ledger.head()
-
-        @rule(after=st.integers(-1, 30))
-        def read_what_is_durable(self, after: int) -> None:
-            """A prefix, where not all is durable yet."""
-            found = list(self._ledger.entries(after))
-            assert found == list(self._model.entries(after))[: len(found)]
-
-        @invariant()
-        def agrees(self) -> None:
-            """The same head, and the same answer about every effect and agent."""
-            assert self._ledger.head() == Head(*self._model.head())
-            for number in range(_FEW):
-                assert self._ledger.find(effect(number)) == self._model.find(effect(number))
-            for number in range(3):
-                assert self._ledger.last_seal(agent(number)) == self._model.last_seal(agent(number))
-            assert self._ledger.find(EffectId("eff_unknown")) is None
-
-        def teardown(self) -> None:
-            self._runner.run(_close(self._ledger))
-            self._runner.close()
-            self._folder.cleanup()
-
-    LedgerMachine.__qualname__ = "LedgerMachine"
-    return LedgerMachine
+    return type("LedgerMachine", (LedgerMachine,), {"opener": staticmethod(open_ledger), "durable": durable})
 
 
 def _result(ledger: Ledger, records: Sequence[Record]) -> int | type[BailiwickError]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
@@ -119,6 +121,26 @@ def test_an_item_nobody_ever_waits_for_is_written_all_the_same(monkeypatch: pyte
             await until(slate.reached)
         await commits.wait(3)
         assert [seq for batch in slate.batches for seq in batch] == [1, 2, 3]
+
+    on(slate, scenario)
+
+
+def test_a_write_that_ends_while_somebody_lines_up_to_wait_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The narrow place between looking whether it is durable and being seen to wait: here the other thread always gets into it."""
+    monkeypatch.setattr(group_commit, "LINGER", timedelta(milliseconds=1))
+    slate = Slate()
+
+    async def scenario(commits: GroupCommit[int]) -> None:
+        class Slow(deque[tuple[int, asyncio.Future[None]]]):
+            def append(self, item: tuple[int, asyncio.Future[None]], /) -> None:
+                while commits.durable_seq < item[0]:
+                    time.sleep(0.001)
+                super().append(item)
+
+        commits._waiters = Slow()  # pyright: ignore[reportPrivateUsage]
+        for seq in (1, 2, 3):
+            commits.put(seq)
+            await asyncio.wait_for(commits.wait(seq), 10)
 
     on(slate, scenario)
 

@@ -9,8 +9,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from bailiwick.effects import Intent
 from bailiwick.errors import DuplicateIntent, LedgerUnavailable
 from bailiwick.ids import EffectId, effect_id, new_run_id
 from bailiwick.ledger import Ledger, Past, verify
@@ -62,7 +64,7 @@ def test_the_file_says_what_it_is_and_is_safe_from_power_cuts(path: Path) -> Non
         await ledger.barrier()
 
     write(path, work)
-    assert APPLICATION_ID == int.from_bytes(b"BAIL", "big")
+    assert int.from_bytes(b"BAIL", "big") == APPLICATION_ID
     assert rows(path, "PRAGMA application_id") == [(APPLICATION_ID,)]
     assert rows(path, "PRAGMA journal_mode") == [("wal",)]
 
@@ -133,6 +135,36 @@ def test_a_crash_while_the_index_catches_up_costs_nothing(path: Path, tmp_path: 
     assert len(reached) > 3
 
 
+def test_an_entry_shows_while_it_is_being_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reached, let = threading.Event(), threading.Event()
+    really_write = writer.Writer.write
+
+    def held(self: writer.Writer, items: list[writer.Rows]) -> int:
+        reached.set()
+        assert let.wait(10)
+        return really_write(self, items)
+
+    monkeypatch.setattr(writer.Writer, "write", held)
+
+    async def work(ledger: Ledger) -> None:
+        ledger.append(intent(1), outcome(1))
+        wait = asyncio.create_task(ledger_barrier(ledger))
+        assert await asyncio.to_thread(reached.wait, 10)
+        ledger.append(intent(2))
+        assert ledger.find(effect(1)) == Past(intent(1), outcome(1), 2)
+        assert ledger.find(effect(2)) == Past(intent(2), None, 0)
+        assert records(ledger) == []
+        let.set()
+        await wait
+        assert records(ledger) == [intent(1), outcome(1)]
+
+    write(path, work)
+
+
+async def ledger_barrier(ledger: Ledger) -> None:
+    await ledger.barrier()
+
+
 def test_an_outcome_finds_its_intent_wherever_that_stands(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On the same shelf, on the one before, in the index, in the index of an earlier opening."""
     small_shelves(monkeypatch)
@@ -186,9 +218,7 @@ def test_ids_of_any_form_are_told_apart(path: Path) -> None:
     write(path, fill, check)
 
 
-def _renamed(name: str):  # noqa: ANN202 -- the type of `intent`
-    import msgspec
-
+def _renamed(name: str) -> Intent:
     return msgspec.structs.replace(intent(1), id=EffectId(name))
 
 
@@ -272,3 +302,21 @@ def test_a_ledger_opened_in_one_loop_serves_another(path: Path) -> None:
     asyncio.run(ledger.close())
     with pytest.raises(LedgerUnavailable, match="is closed"):
         list(ledger.entries())
+
+
+def test_a_ledger_that_has_no_room_for_its_index_closes_well_and_knows_everything_when_opened_again(path: Path) -> None:
+    def no_room(*_: object) -> None:
+        raise LedgerUnavailable("no room")
+
+    async def work(ledger: Ledger) -> None:
+        assert isinstance(ledger, SqliteLedger)
+        ledger.append(intent(1), outcome(1), seal(0, b"mind"))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(writer.Writer, "_file", no_room)
+            await ledger.close()
+
+    async def again(ledger: Ledger) -> None:
+        assert ledger.find(effect(1)) == Past(intent(1), outcome(1), 2)
+        assert ledger.last_seal(agent(0)) is not None
+
+    write(path, work, again)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -24,6 +25,9 @@ Query = Callable[[str, Sequence[Any]], list[Any]]
 _ID_CHARACTERS = 36
 _NOT_A_LEDGER = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT})
 """Damage, and tables that are not those of the schema."""
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
+_NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
+_NO_ACCESS = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH})
 
 
 def connect(path: Path, mode: str) -> sqlite3.Connection:
@@ -65,12 +69,15 @@ def cannot_read(path: Path, error: sqlite3.Error) -> CorruptLedger | LedgerUnava
 
 def cannot_write(path: Path, error: sqlite3.Error | OSError) -> LedgerUnavailable:
     """What an error means to one who writes, and what to do about it."""
-    match _code(error) if isinstance(error, sqlite3.Error) else None:
-        case sqlite3.SQLITE_FULL | sqlite3.SQLITE_IOERR:
-            advice = f"what was acknowledged is safe; free space at {path.parent}, then run again with --resume"
-        case _:
-            advice = f"make {path.parent} writable, or set `home` (BAILIWICK_HOME) to a directory that is"
-    reason = error.strerror if isinstance(error, OSError) else str(error)
+    code, reason = (error.errno, error.strerror) if isinstance(error, OSError) else (_code(error), str(error))
+    if code in (_NO_SPACE if isinstance(error, OSError) else _NO_ROOM):
+        advice = f"what was acknowledged is safe; free space at {path.parent}, then run again with --resume"
+    elif isinstance(error, OSError) or code in _NO_ACCESS:
+        advice = f"make {path.parent} writable, or set `home` (BAILIWICK_HOME) to a directory that is"
+    elif code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        advice = "what was acknowledged is safe; close the other program that has it open, then run again with --resume"
+    else:
+        advice = "what was acknowledged is safe as far as the file is; check it with `bailiwick effects verify`"
     return LedgerUnavailable(f"{path}: the record cannot be written ({reason}); {advice}", path=str(path))
 
 

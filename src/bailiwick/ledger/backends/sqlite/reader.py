@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -136,7 +136,7 @@ class SqliteReader(Ledger):
         return _Stamp(found.st_mtime_ns, found.st_size, found.st_ino, self._path.with_name(f"{self._path.name}-wal").exists())
 
 
-def past(intent: int, outcome: int, entry: Any) -> Past | None:
+def past(intent: int, outcome: int, entry: Callable[[int], Entry]) -> Past | None:
     """What stands at these two numbers; ``entry`` gives the entry with a number."""
     if not intent:
         return None
@@ -144,6 +144,6 @@ def past(intent: int, outcome: int, entry: Any) -> Past | None:
     return Past(asked, cast(Outcome, entry(outcome).record), outcome) if outcome else Past(asked, None, 0)
 
 
-def sealed(seq: int, entry: Any) -> Sealed | None:
+def sealed(seq: int, entry: Callable[[int], Entry]) -> Sealed | None:
     """The seal that stands at ``seq``; None for 0."""
     return Sealed(seq, cast(Seal, entry(seq).record)) if seq else None
