@@ -50,7 +50,7 @@ class Ledger(ABC):
     def append(self, *records: Record) -> int:
         """Put ``records`` at the end, together; return the number of the last. Returns at once, before they are durable.
 
-        Raises `DuplicateIntent` or `LedgerUnavailable`; then none of them was appended.
+        Raises `DuplicateIntent`, `LedgerUnavailable` or `Unencodable`; then none of them was appended.
         """
 
     @abstractmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
+import threading
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
@@ -151,11 +152,13 @@ def test_an_entry_shows_while_it_is_being_written(path: Path, monkeypatch: pytes
         wait = asyncio.create_task(ledger_barrier(ledger))
         assert await asyncio.to_thread(reached.wait, 10)
         ledger.append(intent(2))
-        assert ledger.find(effect(1)) == Past(intent(1), outcome(1), 2)
-        assert ledger.find(effect(2)) == Past(intent(2), None, 0)
-        assert records(ledger) == []
-        let.set()
-        await wait
+        try:
+            assert ledger.find(effect(1)) == Past(intent(1), outcome(1), 2)
+            assert ledger.find(effect(2)) == Past(intent(2), None, 0)
+            assert records(ledger) == []
+        finally:
+            let.set()
+            await wait
         assert records(ledger) == [intent(1), outcome(1)]
 
     write(path, work)
