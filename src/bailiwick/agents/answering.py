@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from datetime import timedelta
 
@@ -18,7 +19,9 @@ def receive(resident: Resident, envelope: Envelope) -> None:
     """Take one envelope addressed to ``resident``."""
     message = envelope.message
     if isinstance(message, Ask):
-        if not resident.is_answering(message.intent.id):  # A second delivery of the same question gets the same answer.
+        if resident.is_answering(message.intent.id):  # Delivered twice, answered once.
+            resident.host.mailboxes.release(resident.id)
+        else:
             resident.answer(message.intent.id, _answer(resident, message))
     elif isinstance(message, Cancel):
         resident.cancel(message.id)
@@ -51,7 +54,11 @@ def invocation(resident: Resident, ask: Ask) -> Invocation:
 def _sender_of_items(resident: Resident, ask: Ask) -> Emit:
     async def emit(item: bytes) -> None:
         envelope = Envelope(to=ask.items_to, sender=resident.id, message=Item(id=ask.intent.id, value=item))
-        await resident.host.mailboxes.send(envelope)
+        try:
+            await resident.host.mailboxes.send(envelope)
+        except NoSuchAgent:
+            # Whoever followed the stream has left: that is a cancellation, not a failure to be recorded.
+            raise asyncio.CancelledError from None
 
     return emit
 

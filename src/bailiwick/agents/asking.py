@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bailiwick.agents.agent import Receipt
 from bailiwick.agents.blueprint import Action
-from bailiwick.agents.run import Run, current
+from bailiwick.agents.run import INSIDE_A_TOOL, Run, current
 from bailiwick.effects import Actuator, EffectClass, Intent, Kind, Outcome, Status, Tool, rebuild
 from bailiwick.errors import ActionFailed, BailiwickError, NoSuchAgent, ReplayDiverged, ToolFailed
 from bailiwick.gateway import same_question
@@ -95,7 +95,7 @@ class Asking:
         """Perform through the gateway, or read from the record, and return what came of it."""
         if run.rebuilding:
             return self._recorded(intent)
-        outside = current.set(None)  # What an actuator does inside is its own affair, not an effect of this run.
+        outside = current.set(INSIDE_A_TOOL)  # What an actuator does inside is its own affair, not an effect of this run.
         try:
             return await self._host.gateway.perform(intent, actuator)
         finally:

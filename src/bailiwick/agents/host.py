@@ -25,7 +25,7 @@ from bailiwick.clock import Clock
 from bailiwick.effects import Actuator, EffectClass, Intent, Kind, Tool
 from bailiwick.errors import ActionFailed, NoSuchAgent, Stopping
 from bailiwick.gateway import Gateway
-from bailiwick.ids import AgentId, EffectId, HostId, agent_of, new_host_id
+from bailiwick.ids import AgentId, EffectId, HostId, agent_of, nested_run_id, new_host_id
 from bailiwick.mailboxes import Mailboxes
 
 A = TypeVar("A", bound=Agent)
@@ -137,10 +137,13 @@ class Host:
         await end_loops(resident)
         await _cancel((resident.answering or {}).values())
         if type(resident.agent).on_shutdown is not Agent.on_shutdown:
+            outside = current.set(Cursor(Run(nested_run_id(agent_id, f"on_shutdown@{self.id}"), agent_id)))
             try:
                 await resident.agent.on_shutdown()
             except Exception as error:
                 _log.error("on_shutdown of %s failed", resident.name, exc_info=error, extra={"event": "shutdown_failed", "agent": agent_id})
+            finally:
+                current.reset(outside)
         seal = resident.seal()
         if seal is not None:
             self.gateway.seal(seal)

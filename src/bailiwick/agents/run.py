@@ -13,6 +13,7 @@ from collections.abc import Coroutine
 from contextvars import Context, ContextVar, copy_context
 from typing import Any
 
+from bailiwick.errors import Refused
 from bailiwick.ids import AgentId, RunId
 
 
@@ -51,8 +52,23 @@ class Cursor:
         return Cursor(self.run, f"{self._path}{self._tasks}/")
 
 
+class _Inside(Cursor):
+    """Inside a tool: what acts on an intent is no run, and may ask for nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(Run(RunId(""), AgentId("")))
+
+    def next_position(self) -> str:
+        raise Refused("a tool may not use tools, launch agents or ask them: do that in the action, and give the tool what came of it")
+
+    def for_new_task(self) -> Cursor:
+        return self
+
+
+INSIDE_A_TOOL: Cursor = _Inside()
+
 current: ContextVar[Cursor | None] = ContextVar("bailiwick_cursor", default=None)
-"""The cursor of the code that is running; None outside any run, and inside a tool."""
+"""The cursor of the code that is running; None outside any run."""
 
 _Factory = Any
 

@@ -62,11 +62,11 @@ class Spawn(Actuator):
         if sealed is not None:
             home.restore(sealed)
         if type(home.agent).on_startup is not Agent.on_startup:
-            current.set(Cursor(Run(nested_run_id(agent_id, "on_startup"), agent_id)))
+            outside = current.set(Cursor(Run(nested_run_id(agent_id, "on_startup"), agent_id)))
             try:
                 await home.agent.on_startup()
             finally:
-                current.set(None)
+                current.reset(outside)
         past = self._host.gateway.past
         for intent, outcome in past.unsealed(agent_id):
             if self._blueprint.keeps_state:

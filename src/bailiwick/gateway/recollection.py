@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from bailiwick.effects import Intent, Kind, Outcome, Seal, Status
-from bailiwick.ids import AgentId, EffectId, ask_of, root_key
+from bailiwick.ids import AgentId, EffectId, root_key
 from bailiwick.ledger import Entry
 
 
@@ -21,7 +21,6 @@ class Recollection:
     """The past of one tree of runs, as far as agents and purses need it to go on from there."""
 
     def __init__(self) -> None:
-        self._answered: set[EffectId] = set()
         self._unsealed: dict[AgentId, list[Answered]] = {}
         self._spawned: dict[AgentId, list[Intent]] = {}
 
@@ -51,12 +50,11 @@ class Recollection:
         return self._unsealed.pop(agent, [])
 
     def children(self, agent: AgentId) -> list[Intent]:
-        """The agents that ``agent`` launched in runs that have ended, and so will not launch again."""
-        return [intent for intent in self._spawned.pop(agent, []) if ask_of(intent.run) in self._answered]
+        """The launches of ``agent`` that came off, in order. Most will not be asked for again: the runs they were part of have ended."""
+        return self._spawned.pop(agent, [])
 
     def _note(self, intent: Intent, outcome: Outcome) -> None:
         if intent.kind is Kind.ASK and intent.target is not None:
-            self._answered.add(intent.id)
             self._unsealed.setdefault(intent.target, []).append(Answered(intent, outcome))
         elif intent.kind is Kind.SPAWN and outcome.status is Status.DONE:
             self._spawned.setdefault(intent.agent, []).append(intent)
