@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+import logging
 from typing import TextIO
 
 import msgspec
@@ -14,6 +14,8 @@ from bailiwick.ids import RunId, root_key
 from molecular_design.campaign import CHARTER, NAME, budget_of, main
 from molecular_design.progress import Tally, watch
 from molecular_design.records import Campaign, Summary
+
+_log = logging.getLogger(__name__)
 
 SPARE_WORKERS = 2
 """Worker processes besides those of the Assays: the Verifier's, and one for the pool and the calibration."""
@@ -48,8 +50,9 @@ async def _conduct(settings: Settings, campaign: Campaign, run: RunId | None, wa
             summary = await (bw.resume(main, name=NAME, run=run) if run else bw.run(main, campaign, name=NAME))
         finally:
             watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await watching
+            (ended,) = await asyncio.gather(watching, return_exceptions=True)
+            if isinstance(ended, Exception):  # Watching never stops the watched.
+                _log.warning("the progress display failed: %s", ended, extra={"event": "display_failed"})
         run = run or last_root(bw.entries(), NAME).run
         intents = (record for entry in bw.entries() if isinstance(record := entry.record, Intent))
         return Ended(run=run, effects=sum(root_key(intent.id) == root_key(run) for intent in intents), summary=summary)

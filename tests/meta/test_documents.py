@@ -11,7 +11,7 @@ from tests.meta.source import ROOT, files
 
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)|^\[[^\]]+\]:\s*(\S+)", re.MULTILINE)
 FENCE = re.compile(r"^```(\w+)?[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
-SOMEBODYS_MACHINE = re.compile(r"(?<![\w.}])/(?:home|Users|root|work)/\w")
+SOMEBODYS_MACHINE = re.compile(r"(?<![\w.}])/(?:home|Users|root)/\w")
 
 
 def _documents() -> list[Path]:
@@ -84,4 +84,4 @@ def test_nothing_names_a_path_on_one_persons_machine() -> None:
 
 def test_paths_on_one_persons_machine_are_recognised() -> None:
     assert SOMEBODYS_MACHINE.search('open("/home/' + 'ada/data.csv")')
-    assert not SOMEBODYS_MACHINE.search("tests/work/unit and docs/home/index.md")
+    assert not SOMEBODYS_MACHINE.search("tests/root/unit and docs/home/index.md")

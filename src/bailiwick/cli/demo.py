@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 )
 @click.option("--pool", metavar="FILE", help="Candidates, one SMILES and name a line. [default: 584 molecules of the NCI, inside RDKit]")
 @click.option("--model", metavar="URL", help="An OpenAI-compatible server that proposes molecules; its key, if any, in OPENAI_API_KEY.")
-@click.option("--model-name", metavar="NAME", help="Which of its models. [default: its first]")
+@click.option("--model-name", metavar="NAME", help="Which of its models, if it has several.")
 @click.option("--out", metavar="DIR", help="Where the report goes. [default: reports/ beside the record]")
 @click.option("--resume", is_flag=True, help="Go on with the newest campaign on record, with its settings.")
 @click.option("--run", "run", metavar="RUN", help="With --resume: this campaign rather than the newest.")
