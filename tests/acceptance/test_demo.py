@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import time
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.commands import bailiwick, complaint, start
+from tests.acceptance.commands import COMMAND, bailiwick, complaint, environment, start
 
 pytest.importorskip("tblite", reason="the demo needs the chemistry extra")
 
@@ -98,3 +99,21 @@ def busy(pid: int) -> bool:
         return state == "R" and "tblite" in Path(f"/proc/{pid}/maps").read_text()
     except OSError:
         return False
+
+
+def test_a_display_that_nobody_reads_costs_the_campaign_nothing(tmp_path: Path) -> None:
+    """Invariant 10: its standard error is a pipe whose reader has gone."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    running = subprocess.Popen(
+        [*COMMAND, "demo", "--budget", "15", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=writing,
+        env=environment(tmp_path),
+        cwd=tmp_path,
+        text=True,
+    )
+    os.close(writing)
+    printed, _ = running.communicate(timeout=60)
+    assert running.returncode == 0
+    assert json.loads(printed)["summary"]["evaluated"] == 15
