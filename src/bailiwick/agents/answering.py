@@ -9,7 +9,7 @@ from datetime import timedelta
 from bailiwick.agents.invocation import Emit, Invocation
 from bailiwick.agents.resident import Resident
 from bailiwick.effects import describe
-from bailiwick.errors import NoSuchAgent
+from bailiwick.errors import ActionFailed, NoSuchAgent
 from bailiwick.mailboxes import Answer, Ask, Cancel, Envelope, Item, Ping
 
 _log = logging.getLogger(__name__)
@@ -33,6 +33,12 @@ async def _answer(resident: Resident, ask: Ask) -> None:
     try:
         answer = Answer(id=ask.intent.id, outcome=await resident.host.gateway.perform(ask.intent, invocation(resident, ask)))
     except Exception as error:  # It left no outcome: whoever asked learns why.
+        answer = Answer(id=ask.intent.id, failure=describe(error))
+    except asyncio.CancelledError:
+        if resident.id in resident.host.residents:
+            error = ActionFailed(f"{ask.intent.tool} was cancelled before it ended; what it had done is on record", type="CancelledError")
+        else:
+            error = resident.host.absent(resident.id)
         answer = Answer(id=ask.intent.id, failure=describe(error))
     finally:
         resident.host.mailboxes.release(resident.id)

@@ -12,7 +12,7 @@ from bailiwick.agents.agent import Receipt
 from bailiwick.agents.blueprint import Action
 from bailiwick.agents.run import INSIDE_A_TOOL, Run, current
 from bailiwick.effects import Actuator, EffectClass, Intent, Kind, Outcome, Status, Tool, rebuild
-from bailiwick.errors import ActionFailed, BailiwickError, NoSuchAgent, ReplayDiverged, ToolFailed
+from bailiwick.errors import ActionFailed, BailiwickError, DeadlineExceeded, NoSuchAgent, ReplayDiverged, ToolFailed
 from bailiwick.gateway import same_question
 from bailiwick.ids import AgentId, effect_id
 from bailiwick.mailboxes import Answer, Ask, Cancel, Envelope, Item, Message, Ping
@@ -122,7 +122,7 @@ class Asking:
             outcome = self._recorded(intent)
         else:
             question = Ask(intent=intent, reply_to=self._host.id, deadline_ns=self._moment(deadline))
-            outcome = self._outcome(await self._answer_to(intent.target or "", question))
+            outcome = self._outcome(await self._answer_to(intent.target or "", question, deadline))
         return action.signature.unpack_result(done(outcome, ActionFailed).value)
 
     async def _tell(self, intent: Intent, run: Run, deadline: timedelta | None) -> None:
@@ -159,12 +159,18 @@ class Asking:
             if not answered:
                 self._send_soon(target, Cancel(id=intent.id))
 
-    async def _answer_to(self, target: str, question: Ask | Ping) -> Answer:
+    async def _answer_to(self, target: str, question: Ask | Ping, deadline: timedelta | None = None) -> Answer:
         key = question.intent.id if isinstance(question, Ask) else question.id
         waiter = self._waiting[key] = asyncio.get_running_loop().create_future()
         try:
-            await self._host.mailboxes.send(Envelope(to=target, sender=self._host.id, message=question))
+            sending = self._host.mailboxes.send(Envelope(to=target, sender=self._host.id, message=question))
+            if deadline is None:
+                await sending
+            else:  # Once it is sent, the agent's host keeps the deadline, and records that it passed.
+                await asyncio.wait_for(sending, deadline.total_seconds())
             return await waiter
+        except TimeoutError:
+            raise DeadlineExceeded("the mailbox stayed full until the deadline; nothing was asked") from None
         except NoSuchAgent:
             raise self._host.absent(AgentId(target)) from None
         except asyncio.CancelledError:

@@ -15,7 +15,10 @@ from bailiwick import codec
 from bailiwick.agents.agent import Agent
 from bailiwick.agents.declare import ActionMark, EventMark, LoopMark, TimerMark, mark_of
 from bailiwick.effects import Signature
-from bailiwick.errors import BadInput, NoSuchAction, Unencodable
+from bailiwick.errors import BadInput, Defect, NoSuchAction, Unencodable
+
+RESERVED = frozenset({"describe", "handle", "id", "name", "oneway", "ping", "shutdown", "within"})
+"""What agents or handles have themselves, and no action or state may be called."""
 
 
 class Action(msgspec.Struct, frozen=True):
@@ -38,6 +41,8 @@ class Blueprint:
         self.actions: dict[str, Action] = {}
         self.loops: dict[str, LoopMark | TimerMark | EventMark] = {}
         for name in dir(kind):
+            if name in RESERVED and getattr(kind, name, None) is not getattr(Agent, name, None):
+                raise BadInput(f"{self.name}.{name}: agents and handles have a `{name}` of their own; give it another name")
             attribute = inspect.getattr_static(kind, name)
             match mark_of(attribute):
                 case ActionMark(exclusive=exclusive):
@@ -49,6 +54,8 @@ class Blueprint:
                     pass
         self.any_exclusive = any(action.exclusive for action in self.actions.values())
         self._fields = _declared_fields(kind)
+        if taken := RESERVED & self._fields.keys():
+            raise BadInput(f"{self.name}.{min(taken)}: agents and handles have a `{min(taken)}` of their own; give it another name")
         self._defaults = {name: getattr(kind, name) for name in self._fields if hasattr(kind, name)}
         self._init = None if kind.__init__ is Agent.__init__ else Signature(kind.__init__, method=True)
         if self._init is None:
@@ -60,6 +67,7 @@ class Blueprint:
     @staticmethod
     def of(kind: type[Agent]) -> Blueprint:
         """The blueprint of ``kind``. Raises `BadInput` if a declaration cannot work."""
+        kind = typing.get_origin(kind) or kind
         found = kind.__dict__.get("__bailiwick_blueprint__")
         if found is None:
             found = Blueprint(kind)
@@ -114,6 +122,13 @@ class Blueprint:
             return codec.encode({name: getattr(agent, name) for name in self._fields if hasattr(agent, name)})
         except Unencodable as error:
             raise Unencodable(f"the state of {self.name} cannot be sealed: {error}") from error
+
+    def check_state(self, state: bytes) -> None:
+        """Return if ``state`` could be restored. Raises `Defect`, naming what its type hints forbid."""
+        try:
+            self._decode(state)
+        except BadInput as error:
+            raise Defect(f"the state of {self.name} is not what it declares: {error}") from error
 
     def restore(self, agent: Agent, state: bytes) -> None:
         """Set the declared state from bytes, checked against its type hints. Raises `BadInput`; then nothing was set."""

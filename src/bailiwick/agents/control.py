@@ -43,9 +43,9 @@ class Loop:
                 case LoopMark():
                     await self._loop(method, shutdown)
                 case TimerMark(every=every):
-                    await self._timer(method, every)
+                    await self._timer(method, every, shutdown)
                 case EventMark(name=event):
-                    await self._event(method, event)
+                    await self._event(method, event, shutdown)
         except Exception as error:
             because = f"its loop `{self.name}` raised {type(error).__name__}: {error}"
             _log.error("agent %s stops: %s", home.name, because, exc_info=error, extra={"event": "loop_failed", "agent": home.id})
@@ -58,16 +58,16 @@ class Loop:
         self.busy = True
         await method(shutdown)
 
-    async def _timer(self, method: Method, every: timedelta) -> None:
-        while True:
+    async def _timer(self, method: Method, every: timedelta, shutdown: asyncio.Event) -> None:
+        while not shutdown.is_set():
             await self._resident.host.clock.sleep(every)
             await self._tick(method)
 
-    async def _event(self, method: Method, name: str) -> None:
+    async def _event(self, method: Method, name: str, shutdown: asyncio.Event) -> None:
         event: Any = getattr(self._resident.agent, name, None)
         if not isinstance(event, asyncio.Event):
             raise BadInput(f'@event("{name}"): set self.{name} = asyncio.Event() in on_startup')
-        while True:
+        while not shutdown.is_set():
             await event.wait()
             event.clear()
             await self._tick(method)
@@ -85,7 +85,7 @@ class Loop:
             self.busy = False
             home.end()
         home.ticks[self.name] = number + 1
-        seal = home.seal(ticked=True)
+        seal = home.seal(ended=True)
         if seal is not None:
             home.host.gateway.seal(seal)
 
@@ -103,10 +103,13 @@ async def end_loops(resident: Resident) -> None:
     if resident.loops is None or resident.shutdown is None:
         return
     resident.shutdown.set()
-    for loop in resident.loops:
+    others = [loop for loop in resident.loops if loop.task is not asyncio.current_task()]  # A loop may stop its own agent.
+    for loop in others:
         if not loop.busy:
             loop.task.cancel()
-    _, late = await asyncio.wait([loop.task for loop in resident.loops], timeout=GRACE.total_seconds())
+    if not others:
+        return
+    _, late = await asyncio.wait([loop.task for loop in others], timeout=GRACE.total_seconds())
     for task in late:
         task.cancel()
     await asyncio.gather(*late, return_exceptions=True)

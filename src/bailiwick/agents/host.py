@@ -23,7 +23,7 @@ from bailiwick.agents.run import Cursor, Run, current, number_tasks
 from bailiwick.agents.spawn import Spawn, Spawned, class_at
 from bailiwick.clock import Clock
 from bailiwick.effects import Actuator, EffectClass, Intent, Kind, Tool
-from bailiwick.errors import ActionFailed, NoSuchAgent, Stopping
+from bailiwick.errors import ActionFailed, Defect, NoSuchAgent, Stopping
 from bailiwick.gateway import Gateway
 from bailiwick.ids import AgentId, EffectId, HostId, agent_of, nested_run_id, new_host_id
 from bailiwick.mailboxes import Mailboxes
@@ -114,8 +114,10 @@ class Host:
         found = [r for r in self.residents.values() if isinstance(r.agent, kind) and name in (None, r.name)]
         return [cast(Handle[A], r.handle()) for r in found]
 
-    def absent(self, agent_id: AgentId) -> NoSuchAgent:
+    def absent(self, agent_id: AgentId) -> NoSuchAgent | Stopping:
         """The error for an agent that is not here, with the reason where it is known."""
+        if self._closing:
+            return Stopping("this host is shutting down; what is asked now stays open")
         because = self._departed.get(agent_id)
         reason = f"agent {agent_id} has stopped: {because}" if because else f"nobody answers at {agent_id}: it was never launched here"
         return NoSuchAgent(reason, agent=agent_id)
@@ -135,6 +137,7 @@ class Host:
         self._departed[agent_id] = because
         await self.mailboxes.detach(agent_id)
         await end_loops(resident)
+        torn = resident.open > 0
         await _cancel((resident.answering or {}).values())
         if type(resident.agent).on_shutdown is not Agent.on_shutdown:
             outside = current.set(Cursor(Run(nested_run_id(agent_id, f"on_shutdown@{self.id}"), agent_id)))
@@ -144,9 +147,8 @@ class Host:
                 _log.error("on_shutdown of %s failed", resident.name, exc_info=error, extra={"event": "shutdown_failed", "agent": agent_id})
             finally:
                 current.reset(outside)
-        seal = resident.seal()
-        if seal is not None:
-            self.gateway.seal(seal)
+        if not torn:  # What a cancelled action left half changed is not sealed: on resume the action is done whole.
+            self._seal(resident)
 
     def start_task(self, work: Coroutine[Any, Any, None], *, keep: bool = True) -> asyncio.Task[None]:
         """Run ``work`` in a context of its own: it belongs to no run and shares nothing with the code that started it. The host
@@ -173,6 +175,15 @@ class Host:
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
         self._loop.set_task_factory(self._factory)
+
+    def _seal(self, resident: Resident) -> None:
+        try:
+            seal = resident.seal()
+        except Defect as error:  # Its last good state stays on record; the others must still be stopped.
+            _log.error("agent %s cannot be sealed: %s", resident.name, error, extra={"event": "seal_failed", "agent": resident.id})
+            return
+        if seal is not None:
+            self.gateway.seal(seal)
 
     async def _launch(self, intent: Intent, run: Run, blueprint: Blueprint, spawned: Spawned) -> Handle[Any]:
         agent_id = agent_of(intent.id)

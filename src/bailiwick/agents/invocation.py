@@ -24,7 +24,7 @@ Emit = Callable[[bytes], Awaitable[None]]
 class Invocation(Actuator):
     """One call of one action of one agent."""
 
-    __slots__ = ("_action", "_arguments", "_emit", "_remaining", "_resident")
+    __slots__ = ("_acted", "_action", "_arguments", "_emit", "_remaining", "_resident")
 
     def __init__(
         self, resident: Resident, action: Action, arguments: dict[str, Any], remaining: timedelta | None, emit: Emit | None
@@ -34,8 +34,10 @@ class Invocation(Actuator):
         self._arguments = arguments
         self._remaining = remaining
         self._emit = emit
+        self._acted = False
 
     async def act(self, intent: Intent) -> Result:
+        self._acted = True
         if self._remaining is None:
             return Result(value=await self._run(intent))
         limit = asyncio.timeout(self._remaining.total_seconds())
@@ -62,7 +64,7 @@ class Invocation(Actuator):
             raise _diverged(self._action, intent, f"{codec.decode(value)!r:.200}")
 
     def seal(self) -> Seal | None:
-        return self._resident.seal()
+        return self._resident.seal(ended=self._acted)
 
     async def _run(self, intent: Intent, *, rebuilding: bool = False) -> bytes:
         resident, action = self._resident, self._action

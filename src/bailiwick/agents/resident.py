@@ -76,19 +76,23 @@ class Resident:
     def end(self) -> None:
         """A run that began has ended, well or badly."""
         self.open -= 1
+        if not self.open and self._quiet is not None:
+            self._quiet.set()
         if self._turnstile is not None:
             self._turnstile.leave()
 
-    def seal(self, *, ticked: bool = False) -> Seal | None:
-        """The state to put on record, if it changed since the last seal and nothing is half done; else None."""
+    def seal(self, *, ended: bool = False) -> Seal | None:
+        """The state to put on record, if nothing is half done and it changed since the last seal, or a run just ``ended``: then the
+        seal says that the run need not be gone through again. Else None. Raises `Defect` for state that its type hints forbid."""
         if self.open or not (self.blueprint.keeps_state or self.ticks):
             return None
         state = self.blueprint.state(self.agent)
-        if self._quiet is not None:
-            self._quiet.set()
-        if state == self._sealed and not ticked:
-            return None
-        self._sealed = state
+        if state == self._sealed:
+            if not ended:
+                return None
+        else:
+            self.blueprint.check_state(state)
+            self._sealed = state
         return Seal(agent=self.id, state=state, ticks=dict(self.ticks), at_ns=self.host.clock.now_ns())
 
     async def checkpoint(self) -> None:

@@ -9,6 +9,7 @@ same positions every time. That needs to know of every task as it is created: he
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Coroutine
 from contextvars import Context, ContextVar, copy_context
 from typing import Any
@@ -81,7 +82,7 @@ def number_tasks(loop: asyncio.AbstractEventLoop) -> _Factory:
         loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], *, context: Context | None = None, **rest: Any
     ) -> asyncio.Future[Any]:
         cursor = current.get()
-        if cursor is not None:
+        if cursor is not None and inspect.iscoroutine(coro):  # Not the clean-up of a generator, which comes when it comes.
             context = copy_context() if context is None else context
             context.run(current.set, cursor.for_new_task())
         if inner is not None:

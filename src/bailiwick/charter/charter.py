@@ -19,8 +19,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     tool: str = "*"
     effect: EffectClass | None = None
 
-    def covers(self, tool: str, effect: EffectClass) -> bool:
-        """Whether this rule speaks of such an effect."""
+    def covers(self, tool: str, effect: EffectClass | None) -> bool:
+        """Whether this rule speaks of such an effect; with None for its class, only a rule for every class does."""
         return (self.effect is None or self.effect is effect) and fnmatchcase(tool, self.tool)
 
     def __str__(self) -> str:
@@ -45,7 +45,7 @@ class Charter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     allow: tuple[Rule, ...] = REVERSIBLE
     deny: tuple[Rule, ...] = ()
 
-    def verdict(self, tool: str, effect: EffectClass) -> Verdict:
+    def verdict(self, tool: str, effect: EffectClass | None) -> Verdict:
         """Denied if any deny rule covers it, else allowed if any allow rule does, else denied."""
         for rule in self.deny:
             if rule.covers(tool, effect):

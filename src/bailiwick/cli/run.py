@@ -41,7 +41,7 @@ def run(file: Path, args: tuple[str, ...], resume: bool, run_id: str | None, cha
     if charter is not None:
         limits["charter"], limits["budget"] = load_charter(charter)
     settings = load(home=home, **limits)
-    name = f"run:{file.name}"
+    name = f"run:{file.resolve()}"
 
     async def work() -> Any:
         async with open_bailiwick(settings) as bw:

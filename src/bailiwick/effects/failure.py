@@ -19,8 +19,8 @@ def describe(error: BaseException) -> Failure:
     return Failure(
         code=error.code if isinstance(error, BailiwickError) else "failed",
         type=f"{kind.__module__}:{kind.__qualname__}",
-        message=str(error),
-        arguments=_encode(list(error.args)),
+        message=_message(error),
+        arguments=_encode(list(_arguments(error))),
         facts=_encode(error.facts) if isinstance(error, BailiwickError) else b"",
         traceback="".join(traceback.format_exception(error)),
     )
@@ -30,7 +30,7 @@ def rebuild(failure: Failure, fallback: type[BailiwickError]) -> Exception:
     """An exception with the type, message and remote traceback of ``failure``, ready to raise.
 
     The type is taken only from modules this process has already imported, must be an `Exception`, and its ``__init__`` is not
-    run: a record cannot make us import or execute anything. What cannot be rebuilt becomes ``fallback`` with fact ``type``.
+    run unless it is a builtin: a record cannot make us import anything. What cannot be rebuilt becomes ``fallback`` with fact ``type``.
     """
     error = _rebuild_as(_known_type(failure.type), failure)
     if error is None:
@@ -46,8 +46,11 @@ def _rebuild_as(kind: type[Exception] | None, failure: Failure) -> Exception | N
         return None
     arguments = cast(list[Any], codec.decode(failure.arguments)) if failure.arguments else []
     try:
-        error = kind.__new__(kind, *arguments)
-        error.args = tuple(arguments)
+        if kind.__module__ == "builtins":
+            error = kind(*arguments)
+        else:
+            error = kind.__new__(kind, *arguments)
+            error.args = tuple(arguments)
         if isinstance(error, BailiwickError):
             error.message = failure.message
             error.facts = codec.decode(failure.facts, dict[str, Any]) if failure.facts else {}
@@ -62,6 +65,18 @@ def _known_type(path: str) -> type[Exception] | None:
     for part in name.split("."):
         found = getattr(found, part, None)
     return found if isinstance(found, type) and issubclass(found, Exception) else None
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as failure:  # A broken `__str__` must not hide that the effect failed.
+        return f"(its message cannot be read: {type(failure).__name__})"
+
+
+def _arguments(error: BaseException) -> tuple[Any, ...]:
+    """What makes the exception again: its ``args``, which for some builtin ones leave out a part, such as a file's name."""
+    return cast(tuple[Any, ...], error.__reduce__()[1]) if isinstance(error, OSError | UnicodeError) else error.args
 
 
 def _encode(value: object) -> bytes:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+import msgspec
+
 from bailiwick.effects.records import FREE, Cost, Fidelity
+from bailiwick.errors import BadInput
 
 T = TypeVar("T")
 
@@ -23,3 +27,7 @@ class Obtained(Generic[T]):
     value: T
     fidelity: Fidelity = Fidelity.EXACT
     cost: Cost = FREE
+
+    def __post_init__(self) -> None:
+        if not all(0 <= amount < math.inf for amount in msgspec.structs.astuple(self.cost)):
+            raise BadInput(f"a cost is a number from 0 up, not {self.cost}")

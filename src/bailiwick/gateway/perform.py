@@ -8,7 +8,7 @@ from bailiwick.clock import Clock
 from bailiwick.effects import Actuator, EffectClass, Failure, Intent, Kind, Outcome, Result, Seal, Status, describe
 from bailiwick.errors import BailiwickError, InDoubt, NotAllowed, Refused, ReplayDiverged
 from bailiwick.gateway.recollection import Recollection
-from bailiwick.grants import Purse
+from bailiwick.grants import NOTHING_HELD, Hold, Purse
 from bailiwick.ids import AgentId, EffectId, RunId
 from bailiwick.ledger import Ledger, Past, Sealed
 
@@ -23,6 +23,8 @@ class Gateway:
         self._clock = clock
         self.past = Recollection()
         """Empty, unless a run is resumed."""
+        self._counted: set[RunId] = set()
+        """Roots whose spending is in the purse: those begun or resumed here."""
         self._refusals: dict[tuple[Kind, str, EffectClass], NotAllowed | None] = {}
 
     async def perform(self, intent: Intent, actuator: Actuator) -> Outcome:
@@ -42,12 +44,14 @@ class Gateway:
                 raise _in_doubt(past.intent)
         try:
             self._check(intent)  # Deny wins; what nothing allows is denied.
-            hold = self._purse.hold(intent.tool, actuator.estimate)  # Paid for before it happens.
+            hold = self._hold(intent, actuator)  # Paid for before it happens.
         except Refused as refusal:
             return self._refuse(intent, refusal, known=past is not None)
         try:
             if past is None:
                 self._ledger.append(intent)
+                if intent.kind is Kind.RUN:
+                    self._counted.add(intent.run)
             if intent.waits_for_disk:
                 await self._ledger.barrier()
             started_ns = self._clock.now_ns()
@@ -65,8 +69,14 @@ class Gateway:
 
     def resume(self, root: RunId) -> None:
         """Read the past of ``root`` before going on with it: what it spent is spent, what its agents answered is remembered."""
-        spend = self._purse.recall
-        self.past = Recollection.of(self._ledger.entries(), root, lambda intent, outcome: spend(intent.tool, outcome.cost))
+        counted = root in self._counted
+
+        def spent(intent: Intent, outcome: Outcome) -> None:
+            if intent.kind is Kind.TOOL and not counted:
+                self._purse.recall(intent.tool, outcome.cost)
+
+        self._counted.add(root)
+        self.past = Recollection.of(self._ledger.entries(), root, spent)
 
     def last_seal(self, agent: AgentId) -> Sealed | None:
         """The newest state on record of ``agent``."""
@@ -122,6 +132,10 @@ class Gateway:
         self._ledger.append(*(() if known else (intent,)), outcome)
         return outcome
 
+    def _hold(self, intent: Intent, actuator: Actuator) -> Hold:
+        """Tools are what costs: a message or a launch is paid for by what it leads to, and must not end a run that has spent all."""
+        return self._purse.hold(intent.tool, actuator.estimate) if intent.kind is Kind.TOOL else NOTHING_HELD
+
     def _check(self, intent: Intent) -> None:
         key = (intent.kind, intent.tool, intent.effect)
         if key not in self._refusals:
@@ -132,14 +146,16 @@ class Gateway:
 
     def _refusal(self, intent: Intent) -> NotAllowed | None:
         """None if the charter allows it; else an error that teaches what would be allowed."""
-        verdict = self._charter.verdict(intent.tool, intent.effect)
-        if verdict.allowed or (verdict.rule is None and intent.kind is not Kind.TOOL):
+        outside = intent.kind is Kind.TOOL
+        verdict = self._charter.verdict(intent.tool, intent.effect if outside else None)
+        if verdict.allowed or (verdict.rule is None and not outside):
             return None  # Messages and launches stay inside: denied by name only. What they lead to is checked on its own.
         allowed = [str(rule) for rule in self._charter.allow]
         because = f"the charter denies {verdict.rule}" if verdict.rule else "no rule of the charter allows it"
+        hint = "take that rule out" if verdict.rule else f'add [[allow]] tool = "{intent.tool}"'
         return NotAllowed(
             f"`{intent.tool}` ({intent.effect}) was not done: {because}; allowed are: {'; '.join(allowed) or 'nothing'}. Whoever wrote "
-            f'the charter may add [[allow]] tool = "{intent.tool}"',
+            f"the charter may {hint}",
             tool=intent.tool,
             effect=intent.effect.value,
             rule=str(verdict.rule) if verdict.rule else "",

@@ -32,8 +32,8 @@ class Hold:
 
     __slots__ = ("_estimate", "_purse", "_tool")
 
-    def __init__(self, purse: Purse, tool: str, estimate: Cost) -> None:
-        self._purse: Purse | None = purse
+    def __init__(self, purse: Purse | None, tool: str, estimate: Cost) -> None:
+        self._purse = purse
         self._tool = tool
         self._estimate = estimate
 
@@ -48,6 +48,10 @@ class Hold:
         if self._purse is not None:
             self._purse._release(self._tool, self._estimate)  # pyright: ignore[reportPrivateUsage]
             self._purse = None
+
+
+NOTHING_HELD = Hold(None, "", FREE)
+"""For what costs nothing of its own."""
 
 
 class Purse:
