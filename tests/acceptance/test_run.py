@@ -217,3 +217,9 @@ def test_help_has_examples_everywhere(tmp_path: Path) -> None:
         shown = bailiwick(*command, "--help", home=tmp_path)
         assert shown.returncode == 0
         assert "Examples:" in shown.stdout
+
+
+def test_a_script_without_an_async_main_says_so(script: Path, tmp_path: Path) -> None:
+    for text in ("def main(bw): ...\n", "main = 3\n", "x = 1\n"):
+        script.write_text(text)
+        assert "defines no `async def main(bw, ...)`" in complaint(bailiwick("run", "squares.py", home=tmp_path), 3)

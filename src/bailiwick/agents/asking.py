@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bailiwick.agents.agent import Receipt
 from bailiwick.agents.blueprint import Action
+from bailiwick.agents.handle import here
 from bailiwick.agents.run import INSIDE_A_TOOL, Run, current
 from bailiwick.effects import Actuator, EffectClass, Intent, Kind, Outcome, Status, Tool, rebuild
 from bailiwick.errors import ActionFailed, BailiwickError, DeadlineExceeded, NoSuchAgent, ReplayDiverged, ToolFailed
@@ -115,6 +116,7 @@ class Asking:
         return self.act(intent, run, self._actuator_of(tool))
 
     def _ask_intent(self, target: AgentId, action: Action, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Intent, Run]:
+        here.set(self._host)  # Where handles in the answer belong, also in a task that began before this host did.
         return self.intent(Kind.ASK, action.qualified, EffectClass.IDEMPOTENT, action.signature.pack(args, kwargs), target)
 
     async def _ask(self, intent: Intent, run: Run, action: Action, deadline: timedelta | None) -> Any:

@@ -82,13 +82,15 @@ class Host:
     @contextmanager
     def rooted(self, run: Run) -> Generator[None]:
         """Code in no agent's run belongs to ``run`` until the end of the block."""
-        before, self._root = self._root, Cursor(run)
-        outside = current.set(self._root)
+        before, mine = self._root, Cursor(run)
+        self._root = mine
+        outside = current.set(mine)
         try:
             yield
         finally:
             current.reset(outside)
-            self._root = before
+            if self._root is mine:  # Unless another run has taken over meanwhile.
+                self._root = before
 
     def launch(self, kind: type[A], args: tuple[Any, ...], state: dict[str, Any], name: str | None) -> Coroutine[Any, Any, Handle[A]]:
         """See `Agent.launch`."""

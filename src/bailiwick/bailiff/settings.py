@@ -79,7 +79,7 @@ def load(environment: Mapping[str, str] | None = None, **given: Any) -> Settings
             _convert(table, Settings, str(path))
             merged |= table
     merged |= _from_environment(env)
-    merged |= {name: value for name, value in given.items() if value is not None}
+    merged |= {name: str(value) if isinstance(value, Path) else value for name, value in given.items() if value is not None}
     merged["home"] = merged.get("home") or str(_xdg(env, "XDG_STATE_HOME", ".local/state") / "bailiwick")
     merged["workers"] = merged.get("workers") or os.cpu_count() or 1
     return _convert(merged, Settings, "settings")

@@ -8,7 +8,7 @@ import click
 
 from bailiwick.bailiff import load, read_ledger
 from bailiwick.cli.options import home_option, json_option
-from bailiwick.cli.show import effect_as_json, print_json, print_table, when
+from bailiwick.cli.show import effect_as_json, print_json, print_table, printable, when
 from bailiwick.effects import Effect, Kind, Record, fold
 from bailiwick.errors import BadInput, NotFound
 from bailiwick.ids import ask_of, root_key
@@ -81,9 +81,9 @@ def show(effect_id: str, home: str | None, as_json: bool) -> None:
     failure = shown.pop("failure")
     for name, value in shown.items():
         if value is not None:
-            click.echo(f"{name:<10} {value}")
+            click.echo(f"{name:<10} {printable(str(value))}")
     if failure:
-        click.echo(f"{'failure':<10} {failure['type']}: {failure['message']}\n{failure['traceback'].rstrip()}")
+        click.echo(printable(f"{'failure':<10} {failure['type']}: {failure['message']}\n{failure['traceback'].rstrip()}"))
 
 
 @effects.command("verify")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -74,6 +75,6 @@ def _main_in(file: Path) -> Main:
     sys.path.insert(0, str(path.parent))
     spec.loader.exec_module(module)
     main = getattr(module, "main", None)
-    if main is None:
+    if not inspect.iscoroutinefunction(main):
         raise BadInput(f"{file}: defines no `async def main(bw, ...)`")
     return main

@@ -42,6 +42,11 @@ def when(at_ns: int) -> str:
     return datetime.fromtimestamp(at_ns / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S") if at_ns else ""
 
 
+def printable(text: str) -> str:
+    """``text`` without what would steer a terminal: what tools and models said is shown, not obeyed."""
+    return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
+
+
 def effect_as_json(effect: Effect, *, payloads: bool) -> dict[str, Any]:
     """An effect with its arguments, value and failure decoded where ``payloads`` is true."""
     intent, outcome = effect.intent, effect.outcome

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import pytest
 
-from bailiwick import Agent, Budget, Cost, Obtained, action, loop, timer, tool
+from bailiwick import Agent, Budget, Cost, Handle, Obtained, action, loop, timer, tool
 from bailiwick.bailiff import Bailiwick
 from bailiwick.errors import ActionFailed, BadInput, DeadlineExceeded, Defect, NoSuchAgent
 from bailiwick.testing import run
@@ -198,3 +198,26 @@ def test_a_generic_class_may_be_launched_with_its_parameter() -> None:
         return await (await bw.launch(Box[int])).open()
 
     assert within(scenario) == "open"
+
+
+def test_a_task_that_began_before_the_host_may_receive_handles() -> None:
+    class Maker(Agent):
+        @action
+        async def make(self) -> Handle[Ending]:
+            return await self.launch(Ending, total=3)
+
+    async def whole() -> int:
+        asked: asyncio.Future[Bailiwick] = asyncio.get_running_loop().create_future()
+
+        async def earlier() -> int:
+            bw = await asked
+            made = await (await bw.launch(Maker)).make()
+            return await made.look()
+
+        task = asyncio.ensure_future(earlier())
+        await asyncio.sleep(0)
+        async with bare_world() as bw, bw.session():
+            asked.set_result(bw)
+            return await task
+
+    assert run(whole()) == 3
