@@ -6,6 +6,7 @@ hashes (parent, position) for the rest, so code that is run again asks with the 
 
 from __future__ import annotations
 
+import os
 import secrets
 from hashlib import blake2b
 from typing import NewType
@@ -59,6 +60,29 @@ def nested_run_id(agent: str, label: str) -> RunId:
     """A run an agent starts by itself, such as the seventh tick of a timer: ``label`` names it within the agent."""
     return RunId(f"run_{agent[_TIME]}{_digest(agent, label)}")
 
+
+SALT_BYTES = 16
+
+_salts = b""
+_salted = 0
+
+
+def new_salt() -> bytes:
+    """16 random bytes that make what is hashed with them impossible to guess. Drawn from a supply: the system is slow to ask."""
+    global _salts, _salted
+    if _salted >= len(_salts):
+        _salts, _salted = secrets.token_bytes(256 * SALT_BYTES), 0
+    _salted += SALT_BYTES
+    return _salts[_salted - SALT_BYTES : _salted]
+
+
+def _forget_salts() -> None:
+    """In the child of a fork, which must not draw what its parent draws."""
+    global _salts
+    _salts = b""
+
+
+os.register_at_fork(after_in_child=_forget_salts)
 
 _last_ms = 0
 

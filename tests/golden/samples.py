@@ -4,13 +4,30 @@ from __future__ import annotations
 
 import msgspec
 
-from bailiwick.effects import Cost, EffectClass, Failure, Fidelity, Intent, Kind, Outcome, Seal, Status
+from bailiwick.effects import (
+    Attempt,
+    Attestation,
+    Cost,
+    EffectClass,
+    Erasure,
+    Failure,
+    Fidelity,
+    Intent,
+    Kind,
+    Outcome,
+    Reentry,
+    Seal,
+    Settlement,
+    Settler,
+    Status,
+)
 from bailiwick.ids import AgentId, EffectId, RunId
 from bailiwick.mailboxes import Answer, Ask, Cancel, Envelope, Item, Ping
 from bailiwick.models.records import Completion, Message
 from bailiwick.tools.records import Call, Code, Done, Raised, Ready, Start, Written
 
 EFFECT = EffectId("eff_019b00000000" + "5a" * 10)
+CAUSE = EffectId("eff_019b00000000" + "6b" * 10)
 RUN = RunId("run_019b00000000" + "c3" * 10)
 ASKER = AgentId("agt_019b00000000" + "01" * 10)
 ASKED = AgentId("agt_019b00000000" + "02" * 10)
@@ -36,7 +53,18 @@ INTENT = Intent(
     arguments=b"\x81\xa6smiles\xa3CCO",
     target=ASKED,
     at_ns=AT_NS,
+    caused_by=(CAUSE,),
+    undoes=CAUSE,
+    oneway=True,
+    path="bailiwick.tools.files:write_file",
+    rule="allow 2",
+    key="5a" * 16,
+    principal="ada@analytical",
+    grant="grt_019b00000000" + "07" * 10,
+    charter="9f" * 8,
+    code="c0de" * 4,
 )
+SETTLEMENT = Settlement(by=Settler.PERSON, who="ada@analytical", why="the invoice is paid")
 OUTCOME = Outcome(
     id=EFFECT,
     status=Status.FAILED,
@@ -46,7 +74,9 @@ OUTCOME = Outcome(
     cost=COST,
     started_ns=AT_NS + 1_000,
     ended_ns=AT_NS + 2_000,
+    settlement=SETTLEMENT,
 )
+REENTRY = Reentry(asked=57, tasks=2, step=9, generation=1)
 CODE = Code(module="__main__", import_as="campaign", qualname="Assay.measure", path="campaign.py")
 ASK = Ask(intent=INTENT, reply_to="hst_1", items_to="hst_2", deadline_ns=AT_NS + 30_000_000_000)
 
@@ -55,7 +85,12 @@ SAMPLES: tuple[msgspec.Struct, ...] = (
     FAILURE,
     INTENT,
     OUTCOME,
-    Seal(agent=ASKED, state=b"\x81\xa4done\x07", ticks={"heartbeat": 3}, at_ns=AT_NS),
+    SETTLEMENT,
+    REENTRY,
+    Attempt(id=EFFECT, number=2, failure=FAILURE, settlement=SETTLEMENT, begun=False, at_ns=AT_NS),
+    Seal(agent=ASKED, state=b"\x81\xa4done\x07", ticks={"heartbeat": 3}, at_ns=AT_NS, runs={RUN: REENTRY}),
+    Attestation(seq=7, hash=b"\x9f" * 32, key=b"\x01" * 32, signature=b"\x02" * 64, at_ns=AT_NS),
+    Erasure(seqs=(3, 5), who="ada@analytical", why="asked for by who it is about", at_ns=AT_NS),
     ASK,
     Answer(id=EFFECT, outcome=OUTCOME, failure=FAILURE),
     Item(id=EFFECT, value=b"\x07"),

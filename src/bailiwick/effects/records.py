@@ -1,4 +1,5 @@
-"""What an effect looks like on the record: what was asked (`Intent`), what came of it (`Outcome`), what an agent remembers (`Seal`)."""
+"""What stands on the record: what was asked (`Intent`), each further try (`Attempt`), what came of it (`Outcome`), what an agent
+remembers (`Seal`), who vouches for the chain so far (`Attestation`), and what was taken out (`Erasure`)."""
 
 from __future__ import annotations
 
@@ -45,6 +46,10 @@ class Kind(enum.StrEnum):
     """Another agent's action is called; what that action does has intents of its own."""
     TOOL = "tool"
     """A tool acts on the world."""
+    UNDO = "undo"
+    """What an earlier effect did is taken back: an effect too, with an intent and an outcome of its own."""
+    VERSION = "version"
+    """Nothing acts: the run notes which version of a change in its code it goes by."""
 
 
 class Fidelity(enum.StrEnum):
@@ -63,6 +68,8 @@ class Status(enum.StrEnum):
     DONE = "done"
     FAILED = "failed"
     REFUSED = "refused"
+    CANCELLED = "cancelled"
+    """Whoever asked took the question back before there was an answer."""
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -119,17 +126,79 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=
     target: AgentId | None = None
     """The agent that is asked or spawned."""
     at_ns: int = 0
+    caused_by: tuple[EffectId, ...] = ()
+    """Effects of the same run whose results went into the arguments, as far as the runtime saw it: objects passed on as they came."""
+    undoes: EffectId | None = None
+    """For an undo: the effect that is taken back."""
+    oneway: bool = False
+    """For an ask: nobody waits for the answer, so whoever comes back after a crash has to deliver it."""
+    path: str = ""
+    """For a tool that can be undone or probed: ``module:name`` where another process finds it."""
+    rule: str = ""
+    """The charter's rule that let it through; empty where none was needed."""
+    key: str = ""
+    """The idempotency key; empty: the id. Another one on a branch, whose effects are not those of the run it left."""
+    principal: str = ""
+    """For a run: the person or program that answers for it. Everything in the run acts on their behalf."""
+    grant: str = ""
+    """For a run: the id of the purse that pays."""
+    charter: str = ""
+    """For a run: the digest of the charter it began under."""
+    code: str = ""
+    """For a run or an ask: the digest of the code that answered first."""
+
+    @property
+    def idempotency_key(self) -> str:
+        """What the tool gives the other side so that a second request is known for the same as the first."""
+        return self.key or self.id
 
     @property
     def waits_for_disk(self) -> bool:
         """Whether it must be durable before anything acts (invariant 1). Asks and spawns act on nothing but agents, whose
         own effects have their own intents; pure calls and reads leave nothing behind that a crash could hide. A run's own
         intent is durable before anything in it begins, so that there is something to resume."""
-        return self.kind is Kind.RUN or (self.kind is Kind.TOOL and self.effect.leaves_traces)
+        return self.kind is Kind.RUN or self.kind is Kind.UNDO or (self.kind is Kind.TOOL and self.effect.leaves_traces)
 
     def same_question(self, other: Intent) -> bool:
         """Whether both ask the same thing of the same one; time does not count."""
         return self.tool == other.tool and self.arguments == other.arguments and self.kind is other.kind and self.target == other.target
+
+
+class Settler(enum.StrEnum):
+    """Who decided what came of an effect that a crash had left in doubt, or that is tried again."""
+
+    RETRY = "retry"
+    """The runtime: its class, or its own failure, says that trying again is harmless."""
+    PROBE = "probe"
+    """The tool's probe asked the other side."""
+    COMPENSATION = "compensation"
+    """Whatever it may have done was taken back first."""
+    PERSON = "person"
+    """Somebody looked, and said so."""
+
+
+class Settlement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """How it was decided what came of an effect, where it did not simply answer."""
+
+    by: Settler
+    who: str = ""
+    """The person, where it was one."""
+    why: str = ""
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="attempt", gc=False):
+    """The effect with the same ``id`` is tried again: try ``number`` begins, and the one before it has no effect any more."""
+
+    id: EffectId
+    number: int
+    """2 for the second try; the first is the intent itself."""
+    failure: Failure | None = None
+    """Why the try before was not the last; None if it was cut off by a crash."""
+    settlement: Settlement
+    """Why another try may be made."""
+    begun: bool = True
+    """False: it may be tried, and nobody has begun to. Then nothing is in doubt."""
+    at_ns: int = 0
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="outcome", gc=False):
@@ -144,17 +213,57 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     cost: Cost = FREE
     started_ns: int = 0
     ended_ns: int = 0
+    settlement: Settlement | None = None
+    """How it was found out, where the actuator did not simply answer."""
+
+
+class Reentry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Where a run that is under way goes on from a seal: it is entered from its beginning, with these counts."""
+
+    asked: int
+    """Effects behind it: the next one asked for is number ``asked + 1``."""
+    tasks: int = 0
+    """Tasks behind it."""
+    step: int = -1
+    """The step of `Agent.steps` that comes next. Then the counts apply from there, and what stands before the steps is read from
+    the record; -1: they apply from the beginning."""
+    generation: int = 0
+    """How often the run was migrated to other code; positions after the seal are told apart by it."""
 
 
 class Seal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="seal"):
-    """An agent's declared state at a moment when none of its actions was half done."""
+    """An agent's declared state at a moment when each of its runs had ended or stood at a boundary of its own choice."""
 
     agent: AgentId
     state: bytes
     ticks: dict[str, int] = {}
     """How many calls of each timer and event loop are behind it; the next one's run id derives from that."""
     at_ns: int = 0
+    runs: dict[RunId, Reentry] = {}
+    """Runs that were under way, and where they go on."""
 
 
-Record = Intent | Outcome | Seal
+class Attestation(msgspec.Struct, frozen=True, kw_only=True, tag="attestation", gc=False):
+    """Whoever holds the key vouches for the chain up to entry ``seq``."""
+
+    seq: int
+    hash: bytes
+    """32 bytes: the hash of entry ``seq``."""
+    key: bytes
+    """32 bytes: the Ed25519 public key (RFC 8032)."""
+    signature: bytes
+    """64 bytes over ``seq`` and ``hash``."""
+    at_ns: int = 0
+
+
+class Erasure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="erasure", gc=False):
+    """The payloads of these entries were taken out, for good: why, and by whom. The chain holds without them."""
+
+    seqs: tuple[int, ...]
+    who: str = ""
+    why: str = ""
+    at_ns: int = 0
+
+
+Record = Intent | Attempt | Outcome | Seal | Attestation | Erasure
 """Everything a ledger holds. Fields are only ever added, with defaults; ``tests/golden`` keeps one file for each type and version."""

@@ -14,13 +14,15 @@ import asyncio
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import timedelta
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from bailiwick.errors import LedgerUnavailable
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 LINGER = timedelta(milliseconds=50)
 """How long something may stay unwritten that nobody waits for."""
@@ -65,6 +67,7 @@ class GroupCommit(Generic[T]):
         self._waiters: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._listening: asyncio.AbstractEventLoop | None = None
         self._tickets: deque[Future[None]] = deque()
+        self._errands: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
         # A daemon: a program that forgets to close ends as if it had been killed, which the record survives.
         self._thread = threading.Thread(target=self._run, name="bailiwick-ledger", daemon=True)
         self._thread.start()
@@ -92,6 +95,15 @@ class GroupCommit(Generic[T]):
         if self._listening is not loop:
             self._listen(loop)
         await future
+
+    async def between(self, work: Callable[[], R]) -> R:
+        """What ``work`` returns, called in the writing thread between two writes. Raises what it raises, or `LedgerUnavailable`."""
+        if self.failure is not None:
+            raise self.refusal()
+        done: Future[R] = Future()
+        self._errands.append((work, done))
+        self._ring()
+        return await asyncio.wrap_future(done)
 
     def unwritten(self) -> list[T]:
         """What may not be durable yet, in order; some of it may be."""
@@ -172,10 +184,13 @@ class GroupCommit(Generic[T]):
         finally:
             self._medium.release()
             self._announce()
+            for _, done in self._errands:
+                done.set_exception(self.refusal())
 
     def _serve(self) -> None:
         queue = self._queue
         while queue or not self._closing:
+            self._run_errands()
             if self._wanted_seq <= self.durable_seq and len(queue) < CROWD and not self._closing:
                 if self._bell.acquire(timeout=LINGER.total_seconds()):
                     continue
@@ -191,8 +206,16 @@ class GroupCommit(Generic[T]):
             self._announce()
             self._medium.tidy(last=False)
 
+    def _run_errands(self) -> None:
+        while self._errands:
+            work, done = self._errands.popleft()
+            try:
+                done.set_result(work())
+            except BaseException as error:
+                done.set_exception(error)
+
     def _rest(self) -> None:
         self._resting = True
-        if not self._queue and not self._closing:
+        if not self._queue and not self._closing and not self._errands:
             self._bell.acquire()
         self._resting = False

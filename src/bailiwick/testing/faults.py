@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -114,6 +114,10 @@ class FaultyLedger(Ledger):
     def entries(self, after: int = 0) -> Iterator[Entry]:
         self._live()
         return self.inner.entries(after)
+
+    async def erase(self, seqs: Sequence[int]) -> int:
+        self._live()
+        return await self.inner.erase(seqs)
 
     def head(self) -> Head:
         self._live()

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from bailiwick.effects import Record
 from bailiwick.errors import BailiwickError, DuplicateIntent
 from bailiwick.ids import EffectId
-from bailiwick.ledger import Head, Ledger, verify
+from bailiwick.ledger import Ledger, verify
 from bailiwick.ledger.backends.memory import MemoryLedger
 from bailiwick.testing.ledger_suite import agent, effect, intent, outcome, seal
 
@@ -82,20 +82,20 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self._all_durable)
     @rule(after=st.integers(-1, 30))
     def read(self, after: int) -> None:
-        """The same entries, hash for hash, in a sound chain."""
-        assert list(self._ledger.entries(after)) == list(self._model.entries(after))
+        """The same records under the same numbers, in a sound chain. Hashes differ: each ledger draws its own salts."""
+        assert _numbered(self._ledger, after) == _numbered(self._model, after)
         assert verify(self._ledger.entries()) == self._ledger.head()
 
     @rule(after=st.integers(-1, 30))
     def read_what_is_durable(self, after: int) -> None:
         """A prefix, where not all is durable yet."""
-        found = list(self._ledger.entries(after))
-        assert found == list(self._model.entries(after))[: len(found)]
+        found = _numbered(self._ledger, after)
+        assert found == _numbered(self._model, after)[: len(found)]
 
     @invariant()
     def agrees(self) -> None:
-        """The same head, and the same answer about every effect and agent."""
-        assert self._ledger.head() == Head(*self._model.head())
+        """As long as each other, and the same answer about every effect and agent."""
+        assert self._ledger.head().seq == self._model.head().seq
         for number in range(_FEW):
             assert self._ledger.find(effect(number)) == self._model.find(effect(number))
         for number in range(3):
@@ -116,6 +116,10 @@ def ledger_state_machine(open_ledger: Opener, *, durable: bool = True) -> type[R
     comes back with its entries.
     """
     return type("LedgerMachine", (LedgerMachine,), {"opener": staticmethod(open_ledger), "durable": durable})
+
+
+def _numbered(ledger: Ledger, after: int) -> list[tuple[int, bytes, Record]]:
+    return [(entry.seq, entry.body, entry.record) for entry in ledger.entries(after)]
 
 
 def _result(ledger: Ledger, records: Sequence[Record]) -> int | type[BailiwickError]:

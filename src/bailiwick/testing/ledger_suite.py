@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from bailiwick.effects import EffectClass, Intent, Kind, Outcome, Record, Seal, Status
+from bailiwick.effects import Attempt, EffectClass, Intent, Kind, Outcome, Record, Seal, Settlement, Settler, Status
 from bailiwick.errors import DuplicateIntent, LedgerUnavailable, Unencodable
 from bailiwick.ids import AgentId, EffectId, RunId
-from bailiwick.ledger import EMPTY, Head, Ledger, Past, Sealed, link, verify
+from bailiwick.ledger import EMPTY, Head, Ledger, Past, Sealed, commitment, link, verify
 
 PRODUCERS = 20
 ROUNDS = 10
@@ -44,6 +44,11 @@ def intent(number: int, *, arguments: bytes = b"") -> Intent:
         arguments=arguments,
         at_ns=number,
     )
+
+
+def attempt(number: int, nth: int) -> Attempt:
+    """The ``nth`` try of effect ``number``."""
+    return Attempt(id=effect(number), number=nth, settlement=Settlement(by=Settler.RETRY))
 
 
 def outcome(number: int, *, value: bytes = b"") -> Outcome:
@@ -353,6 +358,53 @@ class LedgerSuite(ABC):
 
         self._run(scenario())
 
+    # 5, 6. Further attempts
+
+    def test_the_newest_attempt_is_found_and_none_follows_an_outcome(self, tmp_path: Path) -> None:
+        async def scenario() -> None:
+            ledger = await self.open(tmp_path)
+            with pytest.raises(DuplicateIntent):
+                ledger.append(attempt(1, 2))
+            ledger.append(intent(1), attempt(1, 2))
+            ledger.append(attempt(1, 3))
+            past = ledger.find(effect(1))
+            assert past is not None
+            assert past.attempt == attempt(1, 3)
+            ledger.append(outcome(1))
+            with pytest.raises(DuplicateIntent):
+                ledger.append(attempt(1, 4))
+            await ledger.close()
+
+        self._run(scenario())
+
+    # 9. Erasure
+
+    def test_what_is_erased_is_gone_and_the_chain_holds(self, tmp_path: Path) -> None:
+        async def scenario() -> None:
+            ledger = await self.open(tmp_path)
+            secret = b"\xa6secret"
+            ledger.append(intent(1, arguments=secret), outcome(1, value=secret))
+            ledger.append(seal(1, secret))
+            head = ledger.head()
+            assert await ledger.erase([1, 3, 3, 4]) == 2
+            assert await ledger.erase([1]) == 0
+            await ledger.barrier()
+            assert verify(ledger.entries()) == head
+            past, sealed = ledger.find(effect(1)), ledger.last_seal(agent(1))
+            assert past is not None
+            assert sealed is not None
+            assert past.erased
+            assert (past.intent.arguments, sealed.seal.state) == (b"", b"")
+            assert past.outcome == outcome(1, value=secret)
+            await ledger.close()
+            if self.durable:
+                again = await self.open(tmp_path)
+                assert verify(again.entries()) == head
+                assert next(again.entries()).payload == b""
+                await again.close()
+
+        self._run(scenario())
+
     # 8. Chain
 
     def test_every_hash_covers_the_body_and_the_hash_before(self, tmp_path: Path) -> None:
@@ -364,7 +416,7 @@ class LedgerSuite(ABC):
             await ledger.barrier()
             previous = EMPTY
             for entry in ledger.entries():
-                assert entry.hash == link(previous.hash, entry.body)
+                assert entry.hash == link(previous.hash, entry.body, commitment(entry.payload))
                 previous = Head(entry.seq, entry.hash)
             assert previous == head
             assert verify(ledger.entries()) == head

@@ -5,7 +5,7 @@ from hashlib import sha256
 import pytest
 
 from bailiwick.errors import CorruptLedger
-from bailiwick.ledger import EMPTY, GENESIS, Entry, Head, link, verify
+from bailiwick.ledger import EMPTY, GENESIS, NO_PAYLOAD, Entry, Head, link, verify
 from bailiwick.ledger.backends.memory import MemoryLedger
 from bailiwick.testing.ledger_suite import intent, outcome, seal
 
@@ -19,7 +19,7 @@ def chain(length: int = 6) -> list[Entry]:
 
 
 def test_the_hash_is_sha256_of_the_previous_hash_and_the_body() -> None:
-    assert link(GENESIS, b"body") == sha256(bytes(32) + b"body").digest()
+    assert link(GENESIS, b"body") == sha256(bytes(32) + NO_PAYLOAD + b"body").digest()
 
 
 def test_a_sound_chain_leads_to_its_head() -> None:

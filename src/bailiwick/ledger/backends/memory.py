@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import cast
 
-from bailiwick.codec import encode
-from bailiwick.effects import Intent, Outcome, Record, Seal
+from bailiwick.effects import Attempt, Erasure, Intent, Outcome, Record, Seal
 from bailiwick.errors import DuplicateIntent, LedgerUnavailable
 from bailiwick.ids import AgentId, EffectId
 from bailiwick.ledger.chain import EMPTY, Entry, Head, link
-from bailiwick.ledger.port import Ledger, Past, Sealed
+from bailiwick.ledger.payload import commitment, split
+from bailiwick.ledger.port import Ledger, Past, Sealed, past_of
 
 _HASH_BYTES = 32
 
@@ -18,40 +18,38 @@ _HASH_BYTES = 32
 class MemoryLedger(Ledger):
     """Every entry is durable at once, as far as memory is. All methods belong to one event loop.
 
-    Bodies are kept as bytes, and hashes side by side in one buffer: an entry costs its body and some 130 bytes.
+    Bodies and payloads are kept as bytes, and hashes side by side in one buffer: an entry costs what it holds and some 170 bytes.
     """
 
     def __init__(self) -> None:
         self._bodies: list[bytes] = []
+        self._payloads: list[bytes] = []
+        self._erased: dict[int, bytes] = {}
         self._hashes = bytearray()
         self._last_hash = EMPTY.hash
         self._intents: dict[EffectId, int] = {}
+        self._attempts: dict[EffectId, int] = {}
         self._outcomes: dict[EffectId, int] = {}
         self._seals: dict[AgentId, int] = {}
         self._closed = False
 
     def append(self, *records: Record) -> int:
-        if self._closed:
-            raise LedgerUnavailable("the ledger is closed; open another one to write")
-        if len(records) > 1:
-            self._rehearse(records)
-        for record in records:
-            self._append(record)
+        self._refuse_if_closed()
+        parts = [split(record) for record in records]
+        self._rehearse(records)
+        for record, (body, payload) in zip(records, parts, strict=True):
+            self._append(record, body, payload)
         return len(self._bodies)
 
     async def barrier(self) -> None:
-        if self._closed:
-            raise LedgerUnavailable("the ledger is closed; open another one to write")
+        self._refuse_if_closed()
 
     def find(self, effect: EffectId) -> Past | None:
-        intent_seq = self._intents.get(effect)
-        if intent_seq is None:
+        intent = self._intents.get(effect)
+        if intent is None:
             return None
-        intent = cast(Intent, self._entry(intent_seq).record)
-        outcome_seq = self._outcomes.get(effect)
-        if outcome_seq is None:
-            return Past(intent, None, 0)
-        return Past(intent, cast(Outcome, self._entry(outcome_seq).record), outcome_seq)
+        outcome, attempt = self._outcomes.get(effect), self._attempts.get(effect)
+        return past_of(self._entry(intent), outcome and self._entry(outcome), attempt and self._entry(attempt))
 
     def last_seal(self, agent: AgentId) -> Sealed | None:
         seq = self._seals.get(agent)
@@ -63,51 +61,68 @@ class MemoryLedger(Ledger):
         for seq in range(max(after, 0) + 1, len(self._bodies) + 1):
             yield self._entry(seq)
 
+    async def erase(self, seqs: Sequence[int]) -> int:
+        self._refuse_if_closed()
+        found = [seq for seq in sorted(set(seqs)) if 0 < seq <= len(self._bodies) and self._payloads[seq - 1]]
+        for seq in found:
+            self._erased[seq] = commitment(self._payloads[seq - 1])
+            self._payloads[seq - 1] = b""
+        return len(found)
+
     def head(self) -> Head:
         return Head(len(self._bodies), self._last_hash)
 
     async def close(self) -> None:
         self._closed = True
 
-    def _append(self, record: Record) -> None:
-        body = encode(record)
+    def _append(self, record: Record, body: bytes, payload: bytes) -> None:
         seq = len(self._bodies) + 1
-        if isinstance(record, Intent):
-            if record.id in self._intents:
-                raise _twice(record)
-            self._intents[record.id] = seq
-        elif isinstance(record, Outcome):
-            if record.id in self._outcomes or record.id not in self._intents:
-                raise _twice(record)
-            self._outcomes[record.id] = seq
-        else:
-            self._seals[record.agent] = seq
-        self._last_hash = link(self._last_hash, body)
+        match record:
+            case Intent():
+                self._intents[record.id] = seq
+            case Attempt():
+                self._attempts[record.id] = seq
+            case Outcome():
+                self._outcomes[record.id] = seq
+            case Seal():
+                self._seals[record.agent] = seq
+            case Attestation() | Erasure():
+                pass
+        self._last_hash = link(self._last_hash, body, commitment(payload))
         self._hashes += self._last_hash
         self._bodies.append(body)
+        self._payloads.append(payload)
 
     def _rehearse(self, records: Sequence[Record]) -> None:
         """Raise what appending ``records`` one after another would raise, before the first of them has changed anything."""
         begun: set[EffectId] = set()
         ended: set[EffectId] = set()
         for record in records:
-            encode(record)
-            if isinstance(record, Intent):
-                if record.id in self._intents or record.id in begun:
-                    raise _twice(record)
-                begun.add(record.id)
-            elif isinstance(record, Outcome):
-                if record.id in self._outcomes or record.id in ended or not (record.id in self._intents or record.id in begun):
-                    raise _twice(record)
-                ended.add(record.id)
+            match record:
+                case Intent(id=effect):
+                    if effect in self._intents or effect in begun:
+                        raise DuplicateIntent(f"effect {effect} is on record already", effect=effect)
+                    begun.add(effect)
+                case Attempt(id=effect) | Outcome(id=effect):
+                    if effect not in self._intents and effect not in begun:
+                        raise DuplicateIntent(f"effect {effect} has no intent that this could belong to", effect=effect)
+                    if effect in self._outcomes or effect in ended:
+                        raise DuplicateIntent(f"effect {effect} has its outcome already", effect=effect)
+                    if isinstance(record, Outcome):
+                        ended.add(effect)
+                case _:
+                    pass
 
     def _entry(self, seq: int) -> Entry:
         end = seq * _HASH_BYTES
-        return Entry(seq=seq, hash=bytes(self._hashes[end - _HASH_BYTES : end]), body=self._bodies[seq - 1])
+        return Entry(
+            seq=seq,
+            hash=bytes(self._hashes[end - _HASH_BYTES : end]),
+            body=self._bodies[seq - 1],
+            payload=self._payloads[seq - 1],
+            erased=self._erased.get(seq, b""),
+        )
 
-
-def _twice(record: Intent | Outcome) -> DuplicateIntent:
-    what = (
-        "is on record already" if isinstance(record, Intent) else "has its outcome already, or no intent that this could be the outcome of"
-    )
-    return DuplicateIntent(f"effect {record.id} {what}", effect=record.id)
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise LedgerUnavailable("the ledger is closed; open another one to write")

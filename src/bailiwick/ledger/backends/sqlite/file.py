@@ -13,7 +13,7 @@ from bailiwick.errors import BadInput, CorruptLedger, LedgerUnavailable
 from bailiwick.ledger.chain import EMPTY, Entry, Head
 
 APPLICATION_ID = int.from_bytes(b"BAIL", "big")
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCHEMA = Path(__file__).with_name("schema.sql")
 
 PAGE_ENTRIES = 1_000
@@ -48,6 +48,8 @@ def is_empty(connection: sqlite3.Connection, path: Path) -> bool:
         return True
     if application != APPLICATION_ID:
         raise CorruptLedger(f"{path}: is a database of another program, not a ledger; name another file", path=str(path))
+    if version == 1:
+        raise BadInput(f"{path}: was written before the first release, whose records are not read; move it away", path=str(path))
     if version > SCHEMA_VERSION:
         raise BadInput(
             f"{path}: was written by a later Bailiwick (schema {version}, this one knows {SCHEMA_VERSION}); upgrade to read it",
@@ -114,17 +116,23 @@ def read_entries(query: Query, after: int) -> Iterator[Entry]:
     """The entries above ``after`` that are durable when the iteration starts, a page at a time, so that nothing stays locked."""
     last = last_head(query).seq
     while after < last:
-        page = query("SELECT seq, hash, body FROM entries WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?", (after, last, PAGE_ENTRIES))
+        page = query("SELECT * FROM entries WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?", (after, last, PAGE_ENTRIES))
         if not page:
             return
-        for seq, hash_, body in page:
-            yield Entry(seq=seq, hash=hash_, body=body)
+        for row in page:
+            yield entry_of(row)
         after = page[-1][0]
 
 
 def read_entry(query: Query, seq: int, path: Path) -> Entry:
     """One entry. Raises `CorruptLedger` if it is not there, though the index says so."""
-    rows = query("SELECT seq, hash, body FROM entries WHERE seq = ?", (seq,))
+    rows = query("SELECT * FROM entries WHERE seq = ?", (seq,))
     if not rows:
         raise CorruptLedger(f"{path}: entry {seq} is missing; restore the file from a copy", path=str(path), seq=seq)
-    return Entry(seq=rows[0][0], hash=rows[0][1], body=rows[0][2])
+    return entry_of(rows[0])
+
+
+def entry_of(row: Sequence[Any]) -> Entry:
+    """The entry in a row of the table."""
+    seq, hash_, body, payload, erased = row
+    return Entry(seq=seq, hash=hash_, body=body, payload=payload or b"", erased=erased or b"")

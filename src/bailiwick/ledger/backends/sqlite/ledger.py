@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from types import CoroutineType
 from typing import Any
 from weakref import WeakSet
 
-from bailiwick.codec import encode
 from bailiwick.effects import Record
 from bailiwick.errors import CorruptLedger, LedgerUnavailable
 from bailiwick.ids import AgentId, EffectId
@@ -19,6 +19,7 @@ from bailiwick.ledger.backends.sqlite.file import (
     cannot_read,
     cannot_write,
     connect,
+    entry_of,
     is_empty,
     last_head,
     read_entries,
@@ -27,9 +28,10 @@ from bailiwick.ledger.backends.sqlite.file import (
 from bailiwick.ledger.backends.sqlite.lock import WriterLock
 from bailiwick.ledger.backends.sqlite.reader import SqliteReader, past, sealed
 from bailiwick.ledger.backends.sqlite.whereabouts import Whereabouts
-from bailiwick.ledger.backends.sqlite.writer import Rows, Writer
+from bailiwick.ledger.backends.sqlite.writer import COLUMNS, Rows, Writer
 from bailiwick.ledger.chain import EMPTY, Entry, Head, link, verify
 from bailiwick.ledger.group_commit import GroupCommit
+from bailiwick.ledger.payload import commitment, split
 from bailiwick.ledger.port import Ledger, Past, Sealed
 
 
@@ -52,8 +54,8 @@ class SqliteLedger(Ledger):
         self._whereabouts = Whereabouts(self._query, indexed_seq)
         self._seq, self._hash = self._recall(indexed_seq)
         self._lock = lock
-        medium = Writer(path, writing, lock, self._whereabouts, self._seq)
-        self._commits: GroupCommit[Rows] = GroupCommit(medium, durable_seq=self._seq, max_batch=max_batch)
+        self._writer = Writer(path, writing, lock, self._whereabouts, self._seq)
+        self._commits: GroupCommit[Rows] = GroupCommit(self._writer, durable_seq=self._seq, max_batch=max_batch)
         _open_here.add(self)
 
     @classmethod
@@ -92,10 +94,10 @@ class SqliteLedger(Ledger):
         seq, last_hash = self._seq, self._hash
         rows: Rows = ()
         for record in records:
-            body = encode(record)
+            body, payload = split(record)
             seq += 1
-            last_hash = link(last_hash, body)
-            rows += (seq, last_hash, body)
+            last_hash = link(last_hash, body, commitment(payload))
+            rows += (seq, last_hash, body, payload or None, None)
         self._whereabouts.admit(records, self._seq)  # The last line that can refuse; until here nothing has changed.
         self._seq, self._hash = seq, last_hash
         if rows:
@@ -106,14 +108,17 @@ class SqliteLedger(Ledger):
         return self._commits.wait(self._seq) if self._open else self._refuse()
 
     def find(self, effect: EffectId) -> Past | None:
-        place = self._whereabouts.of_effect(effect)
-        return past(*place, self._entry)
+        return past(self._whereabouts.of_effect(effect), self._entry)
 
     def last_seal(self, agent: AgentId) -> Sealed | None:
         return sealed(self._whereabouts.of_seal(agent), self._entry)
 
     def entries(self, after: int = 0) -> Iterator[Entry]:
         return read_entries(self._query, after)
+
+    async def erase(self, seqs: Sequence[int]) -> int:
+        await self.barrier()
+        return await self._commits.between(partial(self._writer.erase, sorted(set(seqs))))
 
     def head(self) -> Head:
         return Head(self._seq, self._hash)
@@ -147,9 +152,9 @@ class SqliteLedger(Ledger):
     def _entry(self, seq: int) -> Entry:
         if seq > self._commits.durable_seq:
             for rows in self._commits.unwritten():
-                if rows[0] <= seq <= rows[-3]:
-                    at = 3 * (seq - rows[0])
-                    return Entry(seq=seq, hash=rows[at + 1], body=rows[at + 2])
+                if rows[0] <= seq <= rows[-COLUMNS]:
+                    at = COLUMNS * (seq - rows[0])
+                    return entry_of(rows[at : at + COLUMNS])
         return read_entry(self._query, seq, self._path)
 
     def _query(self, sql: str, values: Sequence[Any]) -> list[Any]:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from bailiwick.effects import Intent, Outcome, Record, Seal
+from bailiwick.effects import Attempt, Intent, Outcome, Record, Seal
 from bailiwick.errors import LedgerUnavailable, NotFound
 from bailiwick.ids import AgentId, EffectId
-from bailiwick.ledger.backends.sqlite.file import cannot_read, connect, is_empty, key, last_head, read_entries, read_entry
+from bailiwick.ledger.backends.sqlite.file import cannot_read, connect, entry_of, is_empty, key, last_head, read_entries, read_entry
+from bailiwick.ledger.backends.sqlite.whereabouts import NOWHERE, Place, moved
 from bailiwick.ledger.chain import Entry, Head
-from bailiwick.ledger.port import Ledger, Past, Sealed
+from bailiwick.ledger.port import Ledger, Past, Sealed, past_of
 
 
 class _Stamp(NamedTuple):
@@ -57,20 +58,16 @@ class SqliteReader(Ledger):
         """Return at once: everything that can be seen here is durable."""
 
     def find(self, effect: EffectId) -> Past | None:
-        intent, outcome = 0, 0
+        place = NOWHERE
         # First how far the index reaches, then the index, then the rest: what is indexed meanwhile is found twice, never missed.
         indexed = self._indexed_seq()
-        for row in self._query("SELECT intent, outcome FROM effects WHERE id = ?", (key(effect),)):
-            intent, outcome = row
+        for row in self._query("SELECT intent, outcome, attempt FROM effects WHERE id = ?", (key(effect),)):
+            place = row
         for entry in self._mentions(effect, indexed):
-            match entry.record:
-                case Intent(id=found) if found == effect:
-                    intent = entry.seq
-                case Outcome(id=found) if found == effect:
-                    outcome = entry.seq
-                case _:
-                    pass
-        return past(intent, outcome, self._entry)
+            record = entry.record
+            if isinstance(record, Intent | Outcome | Attempt) and record.id == effect:
+                place = moved(place, record, entry.seq)
+        return past(place, self._entry)
 
     def last_seal(self, agent: AgentId) -> Sealed | None:
         indexed = self._indexed_seq()
@@ -88,6 +85,9 @@ class SqliteReader(Ledger):
         """Number and hash of the newest durable entry."""
         return last_head(self._query)
 
+    async def erase(self, seqs: Sequence[int]) -> int:
+        raise LedgerUnavailable(f"{self._path}: was opened for reading only", path=str(self._path))
+
     async def close(self) -> None:
         self._closed = True
         self._connection.close()
@@ -100,8 +100,8 @@ class SqliteReader(Ledger):
 
     def _mentions(self, any_id: str, after: int) -> list[Entry]:
         """The entries above ``after`` that have ``any_id`` in them somewhere."""
-        sql = "SELECT seq, hash, body FROM entries WHERE seq > ? AND instr(body, ?) ORDER BY seq"
-        return [Entry(seq=seq, hash=hash_, body=body) for seq, hash_, body in self._query(sql, (after, any_id.encode()))]
+        sql = "SELECT * FROM entries WHERE seq > ? AND instr(body, ?) ORDER BY seq"
+        return [entry_of(row) for row in self._query(sql, (after, any_id.encode()))]
 
     def _query(self, sql: str, values: Sequence[Any]) -> list[Any]:
         while True:
@@ -136,12 +136,10 @@ class SqliteReader(Ledger):
         return _Stamp(found.st_mtime_ns, found.st_size, found.st_ino, self._path.with_name(f"{self._path.name}-wal").exists())
 
 
-def past(intent: int, outcome: int, entry: Callable[[int], Entry]) -> Past | None:
-    """What stands at these two numbers; ``entry`` gives the entry with a number."""
-    if not intent:
-        return None
-    asked = cast(Intent, entry(intent).record)
-    return Past(asked, cast(Outcome, entry(outcome).record), outcome) if outcome else Past(asked, None, 0)
+def past(place: Place, entry: Callable[[int], Entry]) -> Past | None:
+    """What stands at this place; ``entry`` gives the entry with a number."""
+    intent, outcome, attempt = place
+    return past_of(entry(intent), entry(outcome) if outcome else None, entry(attempt) if attempt else None) if intent else None
 
 
 def sealed(seq: int, entry: Callable[[int], Entry]) -> Sealed | None:

@@ -3,17 +3,20 @@
 BEGIN IMMEDIATE;
 
 CREATE TABLE entries (
-    seq  INTEGER PRIMARY KEY,  -- 1, 2, 3 ... without gaps; the row id, so an append goes to the end of the file's last page
-    hash BLOB NOT NULL,        -- SHA-256 of the hash before it followed by the body
-    body BLOB NOT NULL         -- the record in MessagePack, as it was first written
+    seq     INTEGER PRIMARY KEY,  -- 1, 2, 3 ... without gaps; the row id, so an append goes to the end of the file's last page
+    hash    BLOB NOT NULL,        -- SHA-256 of the hash before it, the payload's commitment, and the body
+    body    BLOB NOT NULL,        -- the record without its payload in MessagePack, as it was first written
+    payload BLOB,                 -- 16 random bytes and what the record carries; NULL if it carries nothing, or was erased
+    erased  BLOB                  -- the commitment of a payload that was erased; NULL if none was
 );
 
--- Where the intent and the outcome of an effect stand; outcome 0: none yet. The key is the 16 bytes that the id spells in hex, or the
+-- Where the intent, the outcome and the newest further attempt of an effect stand; 0: none yet. The key is the 16 bytes that the id spells in hex, or the
 -- id's text where it is not of that form. Without a row id the table is its own index: each key is stored once.
 CREATE TABLE effects (
     id      PRIMARY KEY NOT NULL,
     intent  INTEGER NOT NULL,
-    outcome INTEGER NOT NULL
+    outcome INTEGER NOT NULL,
+    attempt INTEGER NOT NULL
 ) WITHOUT ROWID;
 
 -- Where the newest seal of an agent stands; the key is like that of effects.
@@ -30,5 +33,5 @@ CREATE TABLE indexed (
 INSERT INTO indexed VALUES (0);
 
 PRAGMA application_id = 1111574860;  -- "BAIL" in ASCII
-PRAGMA user_version = 1;             -- the version of this schema
+PRAGMA user_version = 2;             -- the version of this schema
 COMMIT;

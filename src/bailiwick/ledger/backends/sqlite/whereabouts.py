@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from bailiwick.effects import Intent, Outcome, Record, Seal
+from bailiwick.effects import Attempt, Intent, Outcome, Record, Seal
 from bailiwick.errors import DuplicateIntent
 from bailiwick.ids import AgentId, EffectId, root_key
 from bailiwick.ledger.backends.sqlite.file import Query, key
@@ -19,10 +19,18 @@ _FILTER_BYTES = 1 << 21
 _FILTER_MASK = _FILTER_BYTES - 1
 
 
-Place = tuple[int, int]
-"""Numbers of an intent and of its outcome; 0 for what is not there."""
+Place = tuple[int, int, int]
+"""Numbers of an intent, of its outcome and of its newest further attempt; 0 for what is not there."""
 
-NOWHERE: Place = (0, 0)
+NOWHERE: Place = (0, 0, 0)
+
+
+def moved(place: Place, record: Intent | Outcome | Attempt, seq: int) -> Place:
+    """``place``, now that ``record`` of the same effect stands at ``seq``."""
+    intent, outcome, attempt = place
+    if isinstance(record, Intent):
+        return (seq, outcome, attempt)
+    return (intent, seq, attempt) if isinstance(record, Outcome) else (intent, outcome, seq)
 
 
 class Shelf:
@@ -57,7 +65,7 @@ class Whereabouts:
             return found
         if root_key(effect) > self._newest_root and not (self._filter and self._may_be_filed(effect)):
             return NOWHERE
-        rows = self._query("SELECT intent, outcome FROM effects WHERE id = ?", (key(effect),))
+        rows = self._query("SELECT intent, outcome, attempt FROM effects WHERE id = ?", (key(effect),))
         return rows[0] if rows else NOWHERE
 
     def of_seal(self, agent: AgentId) -> int:
@@ -85,11 +93,9 @@ class Whereabouts:
 
     def recall(self, record: Record, seq: int) -> None:
         """Note a record that the file has and the index, perhaps, has not: it may have been filed just before a crash."""
-        if isinstance(record, Intent):
-            self.young.effects[record.id] = (seq, 0)
-        elif isinstance(record, Outcome):
-            self.young.effects[record.id] = (self.of_effect(record.id)[0], seq)
-        else:
+        if isinstance(record, Intent | Outcome | Attempt):
+            self.young.effects[record.id] = moved(self.of_effect(record.id), record, seq)
+        elif isinstance(record, Seal):
             self.young.seals[record.agent] = seq
 
     def mark_filed(self, effects: Iterable[EffectId]) -> None:
@@ -102,20 +108,20 @@ class Whereabouts:
     def _note(self, record: Record, seq: int, shelf: Shelf) -> None:
         if isinstance(record, Seal):
             shelf.seals[record.agent] = seq
+        if not isinstance(record, Intent | Outcome | Attempt):
             return
         effect = record.id
-        intent, outcome = shelf.effects.get(effect) or self.of_effect(effect)
+        place = shelf.effects.get(effect) or self.of_effect(effect)
+        intent, outcome, _ = place
         if isinstance(record, Intent):
             if intent:
                 raise DuplicateIntent(f"effect {effect} is on record already", effect=effect)
-            shelf.effects[effect] = (seq, 0)
         elif not intent:
-            raise DuplicateIntent(f"effect {effect} has no intent that this could be the outcome of", effect=effect)
+            raise DuplicateIntent(f"effect {effect} has no intent that this could belong to", effect=effect)
         elif outcome:
             raise DuplicateIntent(f"effect {effect} has its outcome already", effect=effect)
-        else:
-            # Noted with its intent, wherever that stood, so that a row of the index is always written whole.
-            shelf.effects[effect] = (intent, seq)
+        # Noted with its intent, wherever that stood, so that a row of the index is always written whole.
+        shelf.effects[effect] = moved(place, record, seq)
 
     def _may_be_filed(self, effect: EffectId) -> bool:
         """False only if this process has filed no such effect. What others filed has an older root.

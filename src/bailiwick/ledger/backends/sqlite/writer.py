@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from itertools import chain
@@ -14,14 +15,17 @@ from bailiwick.ids import EffectId
 from bailiwick.ledger.backends.sqlite.file import cannot_write, key, keys
 from bailiwick.ledger.backends.sqlite.lock import WriterLock
 from bailiwick.ledger.backends.sqlite.whereabouts import Shelf, Whereabouts
+from bailiwick.ledger.payload import commitment
 from bailiwick.ledger.group_commit import Medium
 
 Rows = tuple[Any, ...]
-"""What one append puts into `entries`, row after row: number, hash, body, number, hash, body …"""
+"""What one append puts into `entries`, row after row: number, hash, body, payload, NULL, number …"""
 
 _INTO_ENTRIES = "INSERT INTO entries SELECT * FROM (VALUES {}) WHERE column1 IS NOT NULL"
 _INTO_EFFECTS = "INSERT OR REPLACE INTO effects SELECT * FROM (VALUES {}) WHERE column1 IS NOT NULL"
 _INTO_SEALS = "INSERT OR REPLACE INTO seals SELECT * FROM (VALUES {}) WHERE column1 IS NOT NULL"
+
+COLUMNS = 5
 
 MOST_ROWS = 4_096
 """So many rows at most go into one statement."""
@@ -43,17 +47,17 @@ class Writer(Medium[Rows]):
         self._written = 0
         self._unfiled: list[EffectId] | None = None
         variables = connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER)
-        self._most_rows = min(MOST_ROWS, 1 << ((variables // 3).bit_length() - 1))
+        self._most_rows = min(MOST_ROWS, 1 << ((variables // COLUMNS).bit_length() - 1))
 
     def write(self, items: list[Rows]) -> int:
         rows = list(chain.from_iterable(items))
-        last_seq: int = rows[-3]
+        last_seq: int = rows[-COLUMNS]
         try:
-            if len(rows) <= 3 * self._most_rows:
-                self._insert(_INTO_ENTRIES, 3, rows)  # One statement is a transaction of its own.
+            if len(rows) <= COLUMNS * self._most_rows:
+                self._insert(_INTO_ENTRIES, COLUMNS, rows)  # One statement is a transaction of its own.
             else:
                 self._connection.execute("BEGIN IMMEDIATE")
-                self._insert(_INTO_ENTRIES, 3, rows)
+                self._insert(_INTO_ENTRIES, COLUMNS, rows)
                 self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             raise cannot_write(self._path, error) from error
@@ -74,6 +78,24 @@ class Writer(Medium[Rows]):
                 if not shelf.filed and (shelf.effects or shelf.seals):
                     self._file(shelf, len(shelf.effects))
 
+    def erase(self, seqs: Sequence[int]) -> int:
+        """Put commitments in the place of payloads; called between two writes."""
+        erased = 0
+        try:
+            self._connection.execute("PRAGMA secure_delete = ON")
+            self._connection.execute("BEGIN IMMEDIATE")
+            for seq in seqs:
+                for (payload,) in self._connection.execute("SELECT payload FROM entries WHERE seq = ? AND payload NOT NULL", (seq,)).fetchall():
+                    self._connection.execute("UPDATE entries SET payload = NULL, erased = ? WHERE seq = ?", (commitment(payload), seq))
+                    erased += 1
+            self._connection.execute("COMMIT")
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # The log would still have what the file has not.
+        except sqlite3.Error as error:
+            raise cannot_write(self._path, error) from error
+        finally:
+            self._connection.execute("PRAGMA secure_delete = OFF")
+        return erased
+
     def release(self) -> None:
         self._connection.close()  # Takes back what an unfinished transaction did.
         self._lock.release()
@@ -87,12 +109,12 @@ class Writer(Medium[Rows]):
         waiting = sorted(shelf.effects) if self._unfiled is None else self._unfiled
         effects, rest = waiting[:most], waiting[most:]
         places = [shelf.effects[effect] for effect in effects]
-        rows: list[Any] = [None] * (3 * len(effects))
-        rows[0::3] = keys(effects)
-        rows[1::3] = [place[0] for place in places]
-        rows[2::3] = [place[1] for place in places]
+        rows: list[Any] = [None] * (4 * len(effects))
+        rows[0::4] = keys(effects)
+        for column in range(3):
+            rows[column + 1 :: 4] = [place[column] for place in places]
         try:
-            self._insert(_INTO_EFFECTS, 3, rows)
+            self._insert(_INTO_EFFECTS, 4, rows)
             if not rest:
                 self._insert(_INTO_SEALS, 2, [value for agent in sorted(shelf.seals) for value in (key(agent), shelf.seals[agent])])
                 self._connection.execute("UPDATE indexed SET upto = ?", (shelf.upto,))

@@ -1,0 +1,69 @@
+"""What a record says and what it carries: the payload stands beside the body, so that it can be erased and the chain still holds.
+
+The body of an entry holds everything that proof and resumption go by: ids, positions, names, classes, times. What an effect was
+given and what it returned, an agent's state, the words of an error: those are the payload. The chain covers a payload by its
+*commitment*, SHA-256 over a random salt and the payload, which tells nothing about it once both are gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any, cast
+
+from msgspec.structs import replace
+
+from bailiwick.codec import decoder, encode
+from bailiwick.effects import Attempt, Failure, Intent, Outcome, Record, Seal
+from bailiwick.ids import SALT_BYTES, new_salt
+
+NO_PAYLOAD = bytes(32)
+"""The commitment of an entry that never had a payload."""
+
+_decode: Callable[[bytes], Record] = decoder(Record)
+_decode_failure: Callable[[bytes], Failure] = decoder(Failure)
+
+
+def split(record: Record) -> tuple[bytes, bytes]:
+    """The body of ``record`` and its payload behind a fresh salt; the payload is empty where the record carries nothing.
+
+    Raises `Unencodable`.
+    """
+    match record:
+        case Intent(arguments=payload) if payload:
+            record = replace(record, arguments=b"")
+        case Outcome(failure=Failure() as failure):
+            payload, record = encode(failure), replace(record, failure=None, value=b"")
+        case Outcome(value=payload) if payload:
+            record = replace(record, value=b"")
+        case Seal(state=payload) if payload:
+            record = replace(record, state=b"")
+        case Attempt(failure=Failure() as failure):
+            payload, record = encode(failure), replace(record, failure=None)
+        case _:
+            payload = b""
+    return encode(record), new_salt() + payload if payload else b""
+
+
+def join(body: bytes, salted: bytes) -> Record:
+    """The record that was `split`; what was erased is missing from it. Raises `BadInput` if the bytes hold no record."""
+    record = _decode(body)
+    if not salted:
+        return record
+    payload = salted[SALT_BYTES:]
+    match record:
+        case Intent():
+            return replace(record, arguments=payload)
+        case Outcome(status="done"):
+            return replace(record, value=payload)
+        case Outcome() | Attempt():
+            return replace(cast(Any, record), failure=_decode_failure(payload))
+        case Seal():
+            return replace(record, state=payload)
+        case _:
+            return record
+
+
+def commitment(salted: bytes) -> bytes:
+    """What the chain holds of a payload, given with its salt; `NO_PAYLOAD` for an empty one."""
+    return sha256(salted).digest() if salted else NO_PAYLOAD
