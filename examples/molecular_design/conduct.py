@@ -37,7 +37,7 @@ async def start(settings: Settings, campaign: Campaign, watcher: TextIO) -> Ende
 
 async def resume(settings: Settings, run: str | None, watcher: TextIO) -> Ended:
     """Go on with ``run``, or with the newest campaign on record. Raises `NotFound`."""
-    root = last_root(read_ledger(settings).entries(), NAME, RunId(run) if run else None)
+    root = last_root(read_ledger(settings), NAME, RunId(run) if run else None)
     return await _conduct(settings, msgspec.convert(arguments_of(root)["campaign"], Campaign), root.run, watcher)
 
 
@@ -53,6 +53,6 @@ async def _conduct(settings: Settings, campaign: Campaign, run: RunId | None, wa
             (ended,) = await asyncio.gather(watching, return_exceptions=True)
             if isinstance(ended, Exception):  # Watching never stops the watched.
                 _log.warning("the progress display failed: %s", ended, extra={"event": "display_failed"})
-        run = run or last_root(bw.entries(), NAME).run
+        run = run or bw.newest(NAME)
         intents = (record for entry in bw.entries() if isinstance(record := entry.record, Intent))
         return Ended(run=run, effects=sum(root_key(intent.id) == root_key(run) for intent in intents), summary=summary)

@@ -13,19 +13,49 @@ if TYPE_CHECKING:
     from bailiwick.agents import Agent, Handle, Receipt, action, event, loop, timer
     from bailiwick.bailiff import Bailiwick, session
     from bailiwick.charter import Charter, Rule
-    from bailiwick.effects import Cost, EffectClass, Fidelity, Obtained, Tool, compensable, tool
+    from bailiwick.effects import (
+        NOT_HAPPENED,
+        UNKNOWN,
+        Cost,
+        EffectClass,
+        Fidelity,
+        Happened,
+        IdempotencyKey,
+        Obtained,
+        Retry,
+        Secret,
+        Tool,
+        compensable,
+        tool,
+    )
     from bailiwick.grants import Budget
 
 _FACES = {
     "bailiwick.agents": ("Agent", "Handle", "Receipt", "action", "event", "loop", "timer"),
     "bailiwick.bailiff": ("Bailiwick", "session"),
     "bailiwick.charter": ("Charter", "Rule"),
-    "bailiwick.effects": ("Cost", "EffectClass", "Fidelity", "Obtained", "Tool", "compensable", "tool"),
+    "bailiwick.effects": (
+        "NOT_HAPPENED",
+        "UNKNOWN",
+        "Cost",
+        "EffectClass",
+        "Fidelity",
+        "Happened",
+        "IdempotencyKey",
+        "Obtained",
+        "Retry",
+        "Secret",
+        "Tool",
+        "compensable",
+        "tool",
+    ),
     "bailiwick.grants": ("Budget",),
 }
 _FACE_OF = {name: face for face, names in _FACES.items() for name in names}
 
 __all__ = [
+    "NOT_HAPPENED",
+    "UNKNOWN",
     "Agent",
     "Bailiwick",
     "Budget",
@@ -34,9 +64,13 @@ __all__ = [
     "EffectClass",
     "Fidelity",
     "Handle",
+    "Happened",
+    "IdempotencyKey",
     "Obtained",
     "Receipt",
+    "Retry",
     "Rule",
+    "Secret",
     "Tool",
     "action",
     "compensable",

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from bailiwick.ledger.backends.sqlite import SqliteLedger
-from bailiwick.testing.ledger_suite import intent, outcome, seal
+from bailiwick.testing.ledger_records import intent, outcome, seal
 
 PRODUCERS = 50
 

@@ -13,7 +13,7 @@ import pytest
 from bailiwick.errors import BadInput, CorruptLedger, NotFound
 from bailiwick.ledger import Head, verify
 from bailiwick.ledger.backends.sqlite import SqliteLedger
-from bailiwick.testing.ledger_suite import effect, intent, outcome
+from bailiwick.testing.ledger_records import effect, intent, outcome
 
 LENGTH = 200
 

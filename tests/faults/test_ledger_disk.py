@@ -15,7 +15,8 @@ from bailiwick.errors import LedgerUnavailable
 from bailiwick.ledger import Ledger, verify
 from bailiwick.ledger.backends.sqlite import SqliteLedger
 from bailiwick.ledger.backends.sqlite import ledger as sqlite_ledger
-from bailiwick.testing.ledger_suite import intent, records
+from bailiwick.testing.ledger_records import intent
+from bailiwick.testing.ledger_suite import records
 
 KIB = 1024
 

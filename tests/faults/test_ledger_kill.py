@@ -20,7 +20,8 @@ from bailiwick.effects import Intent, Outcome, Seal
 from bailiwick.errors import LedgerUnavailable
 from bailiwick.ledger import verify
 from bailiwick.ledger.backends.sqlite import SqliteLedger
-from bailiwick.testing.ledger_suite import effect, intent, records
+from bailiwick.testing.ledger_records import effect, intent
+from bailiwick.testing.ledger_suite import records
 
 WRITER = Path(__file__).with_name("ledger_writer.py")
 KILLS = 12

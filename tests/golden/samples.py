@@ -21,6 +21,7 @@ from bailiwick.effects import (
     Settler,
     Status,
 )
+from bailiwick.gateway.records import Milestone
 from bailiwick.ids import AgentId, EffectId, RunId
 from bailiwick.mailboxes import Answer, Ask, Cancel, Envelope, Item, Ping
 from bailiwick.models.records import Completion, Message
@@ -99,10 +100,18 @@ SAMPLES: tuple[msgspec.Struct, ...] = (
     Envelope(to=ASKED, sender=ASKER, message=ASK, version=2),
     CODE,
     Start(path=["examples"], environment={"OMP_NUM_THREADS": "1"}),
-    Call(code=CODE, arguments=b"\x81\xa6smiles\xa3CCO"),
+    Call(code=CODE, arguments=b"\x81\xa6smiles\xa3CCO", key=EFFECT, secrets=["made up"]),
     Ready(protocol=1),
     Done(value=b"\x07", fidelity=Fidelity.RECOMPUTED, cost=COST),
     Raised(failure=FAILURE),
+    Milestone(
+        spent={"019b00000000": {"assay": (3, COST)}},
+        unsealed={ASKED: [EFFECT]},
+        spawned={ASKER: [CAUSE]},
+        posted={ASKED: [EFFECT]},
+        roots={"campaign": RUN},
+        under_way={RUN: "campaign"},
+    ),
     Message(role="system", content="Propose molecules."),
     Completion(
         text="N#CCC#N",

@@ -1,4 +1,4 @@
-"""What was recorded yesterday is read today, and the same value has the same bytes for good."""
+"""What was recorded yesterday is read today, and the same value of the same version has the same bytes for good."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from bailiwick import codec
 from tests.golden.files import WORDS, Golden, goldens, versions, vocabulary, wire_types, write
 from tests.golden.samples import SAMPLES
 
-EACH = pytest.mark.parametrize("golden", list(goldens()), ids=lambda golden: golden.path.name)
+
+def _name(golden: Golden) -> str:
+    return golden.path.name
+
+
+EACH = pytest.mark.parametrize("golden", list(goldens()), ids=_name)
 
 
 @EACH
@@ -20,8 +25,9 @@ def test_bytes_of_every_version_decode_to_the_value_they_were_made_of(golden: Go
     assert codec.decode(golden.data, golden.kind) == expected
 
 
-@EACH
-def test_values_of_every_version_encode_to_the_bytes_they_had(golden: Golden) -> None:
+@pytest.mark.parametrize("golden", [golden for golden in goldens() if golden.path == versions(golden.kind.__name__.lower())[-1]], ids=_name)
+def test_values_of_the_newest_version_encode_to_the_bytes_they_had(golden: Golden) -> None:
+    # Older ones need only be read: what is on record is never encoded again, and a type that grew may have a longer header.
     value = msgspec.json.decode(json.dumps(golden.value), type=golden.kind)
     assert codec.encode(value).hex() == golden.data.hex()
 

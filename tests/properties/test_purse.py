@@ -46,5 +46,5 @@ def test_a_purse_that_recalls_the_record_is_the_purse_that_wrote_it(costs: list[
     lived, recalled = Purse(Budget()), Purse(Budget())
     for tool, cents in costs:
         lived.hold(tool, Cost()).settle(usd(cents))
-        recalled.recall(tool, usd(cents))
+        recalled.recall(tool, usd(cents), 1)
     assert (lived.spent, lived.calls) == (recalled.spent, recalled.calls)

@@ -214,7 +214,7 @@ class Asking:
                 asked=intent.tool,
                 position=intent.position,
             )
-        same_question(past.intent, intent)
+        same_question(past, intent)
         return past.outcome
 
     def _moment(self, deadline: timedelta | None) -> int:

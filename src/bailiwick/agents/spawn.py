@@ -16,7 +16,7 @@ from bailiwick.agents.resident import Resident
 from bailiwick.agents.run import Cursor, Run, current
 from bailiwick.effects import Actuator, Intent, Outcome, Result, Seal, Status
 from bailiwick.errors import BadInput
-from bailiwick.ids import AgentId, agent_of, nested_run_id
+from bailiwick.ids import AgentId, EffectId, agent_of, nested_run_id
 from bailiwick.mailboxes import Ask
 
 if TYPE_CHECKING:
@@ -68,20 +68,23 @@ class Spawn(Actuator):
             finally:
                 current.reset(outside)
         past = self._host.gateway.past
-        for intent, outcome in past.unsealed(agent_id):
-            if self._blueprint.keeps_state:
-                await invocation(home, Ask(intent=intent, reply_to="")).rebuild(intent, outcome)
+        for answered in past.unsealed(agent_id) if self._blueprint.keeps_state else ():
+            found = self._host.gateway.find(answered)
+            if found is not None and found.outcome is not None:
+                await invocation(home, Ask(intent=found.intent, reply_to="")).rebuild(found.intent, found.outcome)
         await self._host.settle_in(home)
         self._resident = home
-        for child in past.children(agent_id):
+        for child in past.spawned(agent_id):
             await resurrect(self._host, child)
         home.loops = start_loops(home)
 
 
-async def resurrect(host: Host, intent: Intent) -> None:
+async def resurrect(host: Host, effect: EffectId) -> None:
     """Bring back an agent whose launch is on record and will not be asked for again, because the run that launched it has ended."""
-    spawned = codec.decode(intent.arguments, Spawned)
-    await host.gateway.perform(intent, Spawn(host, Blueprint.of(class_at(spawned.path)), spawned))
+    past = host.gateway.find(effect)
+    if past is not None:
+        spawned = codec.decode(past.intent.arguments, Spawned)
+        await host.gateway.perform(past.intent, Spawn(host, Blueprint.of(class_at(spawned.path)), spawned))
 
 
 def class_at(path: str) -> type[Agent]:

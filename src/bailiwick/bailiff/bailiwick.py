@@ -13,7 +13,7 @@ from bailiwick.clock import Clock
 from bailiwick.codec import encode
 from bailiwick.effects import Intent, Outcome, Tool, rebuild
 from bailiwick.errors import ActionFailed
-from bailiwick.gateway import Gateway
+from bailiwick.gateway import SESSION, Gateway
 from bailiwick.grants import Purse
 from bailiwick.ids import RunId
 from bailiwick.ledger import Entry, Ledger
@@ -69,9 +69,13 @@ class Bailiwick:
     async def resume(self, main: Main, /, *, name: str | None = None, run: RunId | None = None) -> Any:
         """Go on with the newest run called ``name``, or with ``run``, from its record: with the arguments it was started with, and
         without doing anything again that has an outcome. A run that has ended returns what it returned. Raises `NotFound`."""
-        root = last_root(self._ledger.entries(), name or _name(main), run)
+        root = last_root(self._ledger, name or _name(main), run)
         self._gateway.resume(root.run)
         return await self._perform(Root(self._host, main, self), root)
+
+    def newest(self, name: str) -> RunId | None:
+        """The newest run called ``name`` on this record, under way or ended; None if there never was one."""
+        return self._gateway.past.newest(name)
 
     def entries(self, after: int = 0) -> Iterator[Entry]:
         """The durable entries of the record, for those who watch."""
@@ -95,7 +99,7 @@ class Bailiwick:
             opened.set()
             await ended.wait()
 
-        intent = new_root("session", NO_ARGUMENTS, self._clock.now_ns())
+        intent = new_root(SESSION, NO_ARGUMENTS, self._clock.now_ns())
         holding = asyncio.ensure_future(self._gateway.perform(intent, Root(self._host, session, self)))
         opening = asyncio.ensure_future(opened.wait())
         await asyncio.wait([holding, opening], return_when=asyncio.FIRST_COMPLETED)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from bailiwick import codec
 from bailiwick.agents import Host, Run
 from bailiwick.effects import Actuator, EffectClass, Intent, Kind, Result, Signature
 from bailiwick.errors import NotFound
+from bailiwick.gateway import Recollection
 from bailiwick.ids import RunId, agent_of, ask_of, new_run_id, run_of
-from bailiwick.ledger import Entry
+from bailiwick.ledger import Ledger
 
 Main = Callable[..., Awaitable[Any]]
 
@@ -47,15 +48,17 @@ def new_root(name: str, arguments: bytes, now_ns: int) -> Intent:
     )
 
 
-def last_root(entries: Iterable[Entry], name: str, run: RunId | None = None) -> Intent:
+def last_root(ledger: Ledger, name: str, run: RunId | None = None) -> Intent:
     """The newest root called ``name``, or the one with id ``run``. Raises `NotFound`, saying what there is."""
-    roots = [record for entry in entries if isinstance(record := entry.record, Intent) and record.kind is Kind.RUN and record.tool == name]
-    found = [root for root in roots if run in (None, root.run)]
-    if not found:
-        there = f"; there are {', '.join(root.run for root in roots[-3:])}" if roots else ""
-        wanted = f"`{name}` with id {run}" if run else f"`{name}`"
-        raise NotFound(f"nothing to resume: no run of {wanted} is on record{there}. Start one without --resume")
-    return found[-1]
+    newest = Recollection(ledger).newest(name)
+    wanted = run or newest
+    past = ledger.find(ask_of(wanted)) if wanted else None
+    if past is not None and past.intent.kind is Kind.RUN and past.intent.tool == name:
+        return past.intent
+    there = f"; its newest is {newest}" if newest else ""
+    raise NotFound(
+        f"nothing to resume: no run of `{name}`{f' with id {run}' if run else ''} is on record{there}. Start one without --resume"
+    )
 
 
 def arguments_of(root: Intent) -> dict[str, Any]:

@@ -6,7 +6,9 @@ from abc import ABC, abstractmethod
 
 import msgspec
 
+from bailiwick.effects.conduct import PLAIN, UNKNOWN, Conduct, Happened, Unanswered
 from bailiwick.effects.records import FREE, Cost, Fidelity, Intent, Outcome, Seal
+from bailiwick.errors import NotAllowed
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -22,6 +24,8 @@ class Actuator(ABC):
 
     estimate: Cost = FREE
     """What one act may cost: held in the purse before it."""
+    conduct: Conduct = PLAIN
+    """How often it is tried and for how long, and whether it can be probed and undone."""
 
     @abstractmethod
     async def act(self, intent: Intent) -> Result:
@@ -31,6 +35,20 @@ class Actuator(ABC):
         the effect is still open (`BailiwickError.leaves_open`). If it is cancelled, nobody knows how far it came: the intent
         stays without an outcome.
         """
+
+    async def probe(self, intent: Intent) -> Happened[Result] | Unanswered:
+        """Ask the other side whether an earlier act on ``intent`` happened. Called only where `conduct` says that it can be.
+
+        Changes nothing. What it raises counts as not known.
+        """
+        return UNKNOWN
+
+    async def undo(self, intent: Intent, outcome: Outcome | None) -> Result:
+        """Take back what an act on ``intent`` did; without an ``outcome``, what it may have done. Twice is as good as once.
+
+        Called only where `conduct` says that it can be. Raises if it cannot be taken back.
+        """
+        raise NotAllowed(f"`{intent.tool}` declares no undo", tool=intent.tool)
 
     async def recall(self, intent: Intent, outcome: Outcome, outcome_seq: int) -> None:
         """The outcome is on record and will be returned as it stands; nothing is done again (invariant 2).

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from bailiwick import codec
 from bailiwick.effects.records import Failure
+from bailiwick.effects.secret import scrub
 from bailiwick.errors import BailiwickError, Unencodable
 
 REMOTE_TRACEBACK = "Traceback where it was raised:\n"
@@ -19,10 +20,10 @@ def describe(error: BaseException) -> Failure:
     return Failure(
         code=error.code if isinstance(error, BailiwickError) else "failed",
         type=f"{kind.__module__}:{kind.__qualname__}",
-        message=_message(error),
-        arguments=_encode(list(_arguments(error))),
+        message=scrub(_message(error)),
+        arguments=_encode([scrub(value) if isinstance(value, str) else value for value in _arguments(error)]),
         facts=_encode(error.facts) if isinstance(error, BailiwickError) else b"",
-        traceback="".join(traceback.format_exception(error)),
+        traceback=scrub("".join(traceback.format_exception(error))),
     )
 
 

@@ -243,7 +243,7 @@ class Seal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="s
     """Runs that were under way, and where they go on."""
 
 
-class Attestation(msgspec.Struct, frozen=True, kw_only=True, tag="attestation", gc=False):
+class Attestation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="attestation", gc=False):
     """Whoever holds the key vouches for the chain up to entry ``seq``."""
 
     seq: int

@@ -8,14 +8,20 @@ import inspect
 import typing
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, NewType
 
 import msgspec
 
 from bailiwick import codec
+from bailiwick.effects.secret import Secret
 from bailiwick.errors import BadInput, Failed, Unencodable
 
 _STREAMS = (collections.abc.AsyncIterator, collections.abc.AsyncIterable, collections.abc.AsyncGenerator)
+
+
+IdempotencyKey = NewType("IdempotencyKey", str)
+"""Hint a tool's parameter so, and the runtime fills it: the same text for every try of one effect, also after a crash. Give it to
+the other side, which then knows a second request for the same as the first."""
 
 
 class Signature:
@@ -33,6 +39,9 @@ class Signature:
         for parameter in parameters:
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
                 raise BadInput(f"{self.name}: parameter {parameter} has no name on the wire; give each parameter a name and a type hint")
+        self.takes_key: str | None = next((p.name for p in parameters if _is_key(p.annotation)), None)
+        """The parameter that gets the idempotency key; it is no argument: nobody gives it, and it does not stand on the record."""
+        parameters = [parameter for parameter in parameters if parameter.name != self.takes_key]
         self._names = tuple(parameter.name for parameter in parameters)
         self._positional = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
         self._required = frozenset(p.name for p in parameters if p.default is p.empty)
@@ -44,6 +53,16 @@ class Signature:
             return typing.get_type_hints(self._function, include_extras=True)
         except (NameError, TypeError) as error:
             raise BadInput(f"{self.name}: a type hint cannot be resolved: {error}; define or import the type at module level") from error
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names of the arguments, in order."""
+        return self._names
+
+    @cached_property
+    def secrets(self) -> tuple[str, ...]:
+        """The names of the arguments that are hinted as `Secret`."""
+        return tuple(name for name in self._names if self._hints.get(name) is Secret)
 
     @cached_property
     def _arguments_type(self) -> type[msgspec.Struct]:
@@ -103,12 +122,14 @@ class Signature:
                 raise BadInput(f"argument {name}={text!r}: {error}") from None
         return self.pack((), call)
 
-    def unpack(self, data: bytes) -> dict[str, Any]:
-        """The keyword arguments in ``data``, each checked against its hint. Raises `BadInput`."""
+    def unpack(self, data: bytes, key: str = "") -> dict[str, Any]:
+        """The keyword arguments in ``data``, each checked against its hint; with ``key`` for who takes it. Raises `BadInput`."""
         try:
             found = msgspec.structs.asdict(self._decode_arguments(data))
         except BadInput as error:
             raise BadInput(f"{self.name}: {error}") from error
+        if self.takes_key is not None:
+            found[self.takes_key] = IdempotencyKey(key)
         if len(self._required) == len(self._names):
             return found
         return {name: value for name, value in found.items() if value is not msgspec.UNSET}
@@ -143,10 +164,17 @@ class Signature:
         return {"arguments": definitions.pop("Arguments", arguments), "result": result, "$defs": definitions}
 
 
+def _is_key(annotation: Any) -> bool:
+    """Whether a hint, perhaps not resolved yet, is `IdempotencyKey`."""
+    return annotation is IdempotencyKey or (isinstance(annotation, str) and annotation.rpartition(".")[2] == "IdempotencyKey")
+
+
 def _address_schema(kind: type) -> dict[str, Any]:
     """What crosses the wire as an address, such as a handle."""
     if not hasattr(kind, "__from_wire__"):
         raise NotImplementedError
+    if kind is Secret:
+        return {"type": "string", "description": "a secret: known by its digest"}
     return {"type": "string", "description": f"the id of a {kind.__name__.lower()}'s agent"}
 
 

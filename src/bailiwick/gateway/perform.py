@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from bailiwick import codec
 from bailiwick.charter import Charter
 from bailiwick.clock import Clock
-from bailiwick.effects import Actuator, EffectClass, Failure, Intent, Kind, Outcome, Result, Seal, Status, describe
-from bailiwick.errors import BailiwickError, InDoubt, NotAllowed, Refused, ReplayDiverged
+from bailiwick.effects import Actuator, Attempt, EffectClass, Failure, Intent, Kind, Outcome, Record, Seal, Status, describe
+from bailiwick.errors import BailiwickError, NotAllowed, NotFound, Refused, ReplayDiverged, Stopping
+from bailiwick.gateway.attempts import Attempts, done
 from bailiwick.gateway.recollection import Recollection
 from bailiwick.grants import NOTHING_HELD, Hold, Purse
 from bailiwick.ids import AgentId, EffectId, RunId
 from bailiwick.ledger import Ledger, Past, Sealed
+
+MILESTONE_ENTRIES = 8_192
+"""What must be known to resume is sealed each time so many entries were appended: at most so many are read when the record is opened."""
 
 
 class Gateway:
@@ -21,11 +27,13 @@ class Gateway:
         self._charter = charter
         self._purse = purse
         self._clock = clock
-        self.past = Recollection()
-        """Empty, unless a run is resumed."""
+        self._attempts = Attempts(self._append, ledger, clock)
+        self.past = Recollection(ledger)
         self._counted: set[RunId] = set()
         """Roots whose spending is in the purse: those begun or resumed here."""
-        self._refusals: dict[tuple[Kind, str, EffectClass], NotAllowed | None] = {}
+        self._verdicts: dict[tuple[Kind, str, EffectClass], str | NotAllowed] = {}
+        self._until_milestone = MILESTONE_ENTRIES
+        self._closing = False
 
     async def perform(self, intent: Intent, actuator: Actuator) -> Outcome:
         """Have ``actuator`` do what ``intent`` says, at most once, and return what came of it, well or badly.
@@ -37,46 +45,76 @@ class Gateway:
         """
         past = self._ledger.find(intent.id)
         if past is not None:
-            same_question(past.intent, intent)
+            same_question(past, intent)
             if past.outcome is not None:  # The past is read, never redone.
                 return await self._recall(past, past.outcome, actuator)
-            if not may_repeat(past.intent):  # In doubt: decided by its class, never silently retried.
-                raise _in_doubt(past.intent)
+        if self._closing:
+            raise Stopping("this host is shutting down; what is asked now stays open")
         try:
-            self._check(intent)  # Deny wins; what nothing allows is denied.
+            allowed = self._check(intent)  # Deny wins; what nothing allows is denied.
             hold = self._hold(intent, actuator)  # Paid for before it happens.
         except Refused as refusal:
             return self._refuse(intent, refusal, known=past is not None)
         try:
             if past is None:
-                self._ledger.append(intent)
-                if intent.kind is Kind.RUN:
-                    self._counted.add(intent.run)
+                self._open(allowed)
             if intent.waits_for_disk:
                 await self._ledger.barrier()
             started_ns = self._clock.now_ns()
             try:
-                result = await actuator.act(intent)  # Nothing acts above this line.
+                # In doubt: decided by its class, never silently retried.
+                found = 1 if past is None else await self._attempts.reconcile(past, actuator)
+                if isinstance(found, int):
+                    found = await self._attempts.until_answered(allowed, actuator, found)  # Nothing acts above this line.
             except Exception as error:
                 outcome = self._failed(intent, error, started_ns)
             else:
-                outcome = self._done(intent, result, started_ns)
-            self._record(outcome, actuator)  # Nothing is believed above this line.
+                outcome = done(intent, found, started_ns, self._clock.now_ns())
+            self._record(intent, outcome, actuator)  # Nothing is believed above this line.
             hold.settle(outcome.cost)
+            if actuator.conduct.durable_outcome:
+                await self._ledger.barrier()
         finally:
             hold.release()
         return outcome
 
     def resume(self, root: RunId) -> None:
-        """Read the past of ``root`` before going on with it: what it spent is spent, what its agents answered is remembered."""
-        counted = root in self._counted
+        """Go on with the tree of ``root`` here: what it spent is spent."""
+        if root not in self._counted:
+            self._counted.add(root)
+            for tool, (calls, cost) in self.past.spent(root).items():
+                self._purse.recall(tool, cost, calls)
 
-        def spent(intent: Intent, outcome: Outcome) -> None:
-            if intent.kind is Kind.TOOL and not counted:
-                self._purse.recall(intent.tool, outcome.cost)
+    def settle(self, effect: EffectId, outcome: Outcome | Attempt) -> None:
+        """Put on record what a person found out about an effect in doubt: that it ended so, or that it may be tried again.
 
-        self._counted.add(root)
-        self.past = Recollection.of(self._ledger.entries(), root, spent)
+        Raises `NotFound`, or `Refused` if it is not in doubt.
+        """
+        past = self._ledger.find(effect)
+        if past is None:
+            raise NotFound(f"no effect {effect} is on record", effect=effect)
+        if past.outcome is not None:
+            raise Refused(f"effect {effect} is {past.outcome.status}: there is nothing to settle", effect=effect)
+        self._append(outcome)
+        if isinstance(outcome, Outcome):
+            self.past.note(past.intent, outcome)
+
+    def post(self, intent: Intent) -> None:
+        """Put a one-way ask on record before it is sent, so that a crash cannot lose it; nothing, if it is there already."""
+        past = self._ledger.find(intent.id)
+        if past is None:
+            self._open(intent)
+        else:
+            same_question(past, intent)
+
+    def note(self, intent: Intent, outcome: Outcome) -> None:
+        """Put an effect on record together with its outcome that nobody acts on: the run notes something about itself."""
+        self._append(intent, outcome)
+
+    def stop(self) -> None:
+        """Refuse all that is not on record from now on; what is asked for while a host winds down would take the place of what its
+        run goes on with when it is resumed."""
+        self._closing = True
 
     def last_seal(self, agent: AgentId) -> Sealed | None:
         """The newest state on record of ``agent``."""
@@ -88,22 +126,29 @@ class Gateway:
 
     def seal(self, seal: Seal) -> None:
         """Put an agent's state on record by itself, outside any effect: after a timer's tick, or from a loop."""
-        self._ledger.append(seal)
+        self._append(seal)
+        self.past.sealed(seal)
 
     async def barrier(self) -> None:
         """Return once all that was recorded so far is durable. Raises `LedgerUnavailable`."""
         await self._ledger.barrier()
 
-    def _done(self, intent: Intent, result: Result, started_ns: int) -> Outcome:
-        return Outcome(
-            id=intent.id,
-            status=Status.DONE,
-            value=result.value,
-            fidelity=result.fidelity,
-            cost=result.cost,
-            started_ns=started_ns,
-            ended_ns=self._clock.now_ns(),
-        )
+    def _append(self, *records: Record) -> None:
+        """The only line that writes the record."""
+        self._ledger.append(*records)
+        self._until_milestone -= len(records)
+
+    def _mark(self) -> None:
+        """Called where what is remembered and what is on record agree."""
+        if self._until_milestone <= 0:
+            self._until_milestone = MILESTONE_ENTRIES
+            self._append(self.past.milestone(self._clock.now_ns()))
+
+    def _open(self, intent: Intent) -> None:
+        self._append(intent)
+        self.past.note(intent, None)
+        if intent.kind is Kind.RUN:
+            self._counted.add(intent.run)
 
     def _failed(self, intent: Intent, error: Exception, started_ns: int) -> Outcome:
         if isinstance(error, BailiwickError) and error.leaves_open:
@@ -113,43 +158,48 @@ class Gateway:
     def _ended(self, intent: Intent, status: Status, failure: Failure, started_ns: int) -> Outcome:
         return Outcome(id=intent.id, status=status, failure=failure, started_ns=started_ns, ended_ns=self._clock.now_ns())
 
-    def _record(self, outcome: Outcome, actuator: Actuator) -> None:
+    def _record(self, intent: Intent, outcome: Outcome, actuator: Actuator) -> None:
         seal = actuator.seal()
-        if seal is None:
-            self._ledger.append(outcome)
-        else:
-            self._ledger.append(outcome, seal)
+        self._append(*((outcome,) if seal is None else (outcome, seal)))
+        self.past.note(intent, outcome)
+        if seal is not None:
+            self.past.sealed(seal)
+        self._mark()
 
     async def _recall(self, past: Past, outcome: Outcome, actuator: Actuator) -> Outcome:
         await actuator.recall(past.intent, outcome, past.outcome_seq)
         seal = actuator.seal()
         if seal is not None:
-            self._ledger.append(seal)
+            self.seal(seal)
         return outcome
 
     def _refuse(self, intent: Intent, refusal: Refused, *, known: bool) -> Outcome:
         outcome = self._ended(intent, Status.REFUSED, describe(refusal), self._clock.now_ns())
-        self._ledger.append(*(() if known else (intent,)), outcome)
+        self._append(*(() if known else (intent,)), outcome)
         return outcome
 
     def _hold(self, intent: Intent, actuator: Actuator) -> Hold:
         """Tools are what costs: a message or a launch is paid for by what it leads to, and must not end a run that has spent all."""
         return self._purse.hold(intent.tool, actuator.estimate) if intent.kind is Kind.TOOL else NOTHING_HELD
 
-    def _check(self, intent: Intent) -> None:
+    def _check(self, intent: Intent) -> Intent:
+        """``intent`` with the rule that allows it. Raises `NotAllowed`."""
         key = (intent.kind, intent.tool, intent.effect)
-        if key not in self._refusals:
-            self._refusals[key] = self._refusal(intent)
-        refusal = self._refusals[key]
-        if refusal is not None:
-            raise refusal.with_traceback(None)
+        verdict = self._verdicts.get(key)
+        if verdict is None:
+            verdict = self._verdicts[key] = self._verdict(intent)
+        if isinstance(verdict, NotAllowed):
+            raise verdict.with_traceback(None)
+        return replace(intent, rule=verdict) if verdict else intent
 
-    def _refusal(self, intent: Intent) -> NotAllowed | None:
-        """None if the charter allows it; else an error that teaches what would be allowed."""
+    def _verdict(self, intent: Intent) -> str | NotAllowed:
+        """The rule that allows it, empty where none is needed; or an error that teaches what would be allowed."""
         outside = intent.kind is Kind.TOOL
         verdict = self._charter.verdict(intent.tool, intent.effect if outside else None)
+        if verdict.allowed and verdict.rule is not None and outside:
+            return f"allow {self._charter.allow.index(verdict.rule) + 1}"
         if verdict.allowed or (verdict.rule is None and not outside):
-            return None  # Messages and launches stay inside: denied by name only. What they lead to is checked on its own.
+            return ""  # Messages and launches stay inside: denied by name only. What they lead to is checked on its own.
         allowed = [str(rule) for rule in self._charter.allow]
         because = f"the charter denies {verdict.rule}" if verdict.rule else "no rule of the charter allows it"
         hint = "take that rule out" if verdict.rule else f'add [[allow]] tool = "{intent.tool}"'
@@ -163,31 +213,26 @@ class Gateway:
         )
 
 
-def may_repeat(intent: Intent) -> bool:
-    """Whether an intent left without an outcome may be acted on again: its class says twice is harmless, or it acts on nothing
-    but agents, whose own effects are on record one by one."""
-    return intent.effect.repeatable
-
-
-def _in_doubt(intent: Intent) -> InDoubt:
-    return InDoubt(
-        f"`{intent.tool}` ({intent.effect}) was begun before a crash and may have happened; it is not repeated. Look at what it "
-        f"touches, then decide; `bailiwick effects show {intent.id}` has its arguments",
-        effect=intent.id,
-        tool=intent.tool,
-    )
-
-
-def same_question(recorded: Intent, asked: Intent) -> None:
-    """Return if both ask the same thing of the same one. Raises `ReplayDiverged` with both questions if not."""
+def same_question(past: Past, asked: Intent) -> None:
+    """Return if the record holds this question of this one. Raises `ReplayDiverged` with both questions if not, `Refused` if what
+    the record held was erased, so that nobody can tell."""
+    recorded = past.intent
+    if past.erased:
+        raise Refused(
+            f"effect {recorded.id} (`{recorded.tool}`) cannot be read from the record: its payload was erased. This run cannot be gone "
+            "through again; start a new one",
+            effect=recorded.id,
+        )
     if asked.same_question(recorded):
         return
     raise ReplayDiverged(
         f"run {asked.run} asks `{_question(asked)}` at position {asked.position}, where the record holds `{_question(recorded)}`: the "
-        "code or its inputs changed under the run. Nothing was done; restore them to resume, or start a new run",
+        f"code or its inputs changed under the run. Nothing was done; restore them to resume, or restart the run from its last seal with "
+        f"`bailiwick runs migrate {asked.run}`",
         recorded=_question(recorded),
         asked=_question(asked),
         position=asked.position,
+        run=asked.run,
     )
 
 

@@ -1,60 +1,135 @@
-"""What a resumed run has to know of its past before it goes on: one pass over the record."""
+"""What must be known of the past to go on from it, kept up to date as the record grows.
+
+A resumed run needs to know what its tree has spent, which launches brought agents to life, and what agents answered since they
+were last sealed. To read that off the whole record would take longer the older the record is. So the gateway keeps it at hand, and
+seals it now and then as agents are sealed (a *milestone*): whoever opens the record reads the newest milestone and what follows it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
 
-from bailiwick.effects import Intent, Kind, Outcome, Seal, Status
-from bailiwick.ids import AgentId, EffectId, root_key
-from bailiwick.ledger import Entry
+from bailiwick import codec
+from bailiwick.effects import FREE, Cost, Intent, Kind, Outcome, Seal, Status
+from bailiwick.gateway.records import Milestone, Spent
+from bailiwick.ids import AgentId, EffectId, RunId, root_key
+from bailiwick.ledger import Entry, Ledger
 
+SESSION = "session"
+"""The name of runs that nobody can resume."""
 
-class Answered(NamedTuple):
-    """An ask that has its outcome."""
-
-    intent: Intent
-    outcome: Outcome
+MILESTONES = AgentId("agt_milestones")
+"""Under this name the gateway seals what it remembers."""
 
 
 class Recollection:
-    """The past of one tree of runs, as far as agents and purses need it to go on from there."""
+    """The past of every tree of runs on one record that has not ended."""
 
-    def __init__(self) -> None:
-        self._unsealed: dict[AgentId, list[Answered]] = {}
-        self._spawned: dict[AgentId, list[Intent]] = {}
+    def __init__(self, ledger: Ledger) -> None:
+        """Read the newest milestone and what follows it."""
+        sealed = ledger.last_seal(MILESTONES)
+        self._kept = codec.decode(sealed.seal.state, Milestone) if sealed is not None else Milestone()
+        for run, name in list(self._kept.under_way.items()):
+            if name == SESSION:
+                self._forget(run)
+        self._fold(ledger.entries(sealed.seq if sealed is not None else 0), ledger)
 
-    @classmethod
-    def of(cls, entries: Iterable[Entry], root: str, spent: Callable[[Intent, Outcome], None]) -> Recollection:
-        """Read ``entries``; keep what descends from ``root``; report each effect that was performed to ``spent``."""
-        found = cls()
-        key = root_key(root)
+    def note(self, intent: Intent, outcome: Outcome | None) -> None:
+        """An effect is on record now, or has come to its end."""
+        kept = self._kept
+        match intent.kind:
+            case Kind.TOOL:
+                if outcome is not None and outcome.status is not Status.REFUSED:
+                    _add(kept.spent.setdefault(root_key(intent.id), {}), intent.tool, outcome.cost)
+            case Kind.ASK:
+                self._asked(intent, outcome)
+            case Kind.SPAWN:
+                if outcome is not None and outcome.status is Status.DONE:
+                    kept.spawned.setdefault(intent.agent, []).append(intent.id)
+            case Kind.RUN:
+                if outcome is None:
+                    kept.roots[intent.tool] = intent.run
+                    kept.under_way[intent.run] = intent.tool
+                else:
+                    self._forget(intent.run)
+            case Kind.UNDO | Kind.VERSION:
+                pass
+
+    def sealed(self, seal: Seal) -> None:
+        """What an agent answered until now is in its sealed state."""
+        self._kept.unsealed.pop(seal.agent, None)
+
+    def spent(self, root: RunId) -> Spent:
+        """What was spent in the tree of ``root``."""
+        return self._kept.spent.get(root_key(root), {})
+
+    def unsealed(self, agent: AgentId) -> Sequence[EffectId]:
+        """What ``agent`` answered since its last seal, in the order of the answers: not yet in its state."""
+        return tuple(self._kept.unsealed.get(agent, ()))
+
+    def spawned(self, agent: AgentId) -> Sequence[EffectId]:
+        """The launches of ``agent`` that came off, in order. Most will not be asked for again: the runs they were part of have ended."""
+        return tuple(self._kept.spawned.get(agent, ()))
+
+    def posted(self, agent: AgentId) -> Sequence[EffectId]:
+        """The one-way asks of ``agent`` that have no outcome. Whoever sent them does not wait, and may be gone."""
+        return tuple(self._kept.posted.get(agent, ()))
+
+    def newest(self, name: str) -> RunId | None:
+        """The newest run called ``name``."""
+        return self._kept.roots.get(name)
+
+    def names(self) -> list[str]:
+        """The names of all runs there ever were."""
+        return list(self._kept.roots)
+
+    def milestone(self, at_ns: int) -> Seal:
+        """All of this, to stand on the record."""
+        return Seal(agent=MILESTONES, state=codec.encode(self._kept), at_ns=at_ns)
+
+    def _fold(self, entries: Iterable[Entry], ledger: Ledger) -> None:
         intents: dict[EffectId, Intent] = {}
         for entry in entries:
             match entry.record:
-                case Intent() as intent if root_key(intent.id) == key:
+                case Intent() as intent:
                     intents[intent.id] = intent
-                case Outcome() as outcome if root_key(outcome.id) == key:
-                    intent = intents.pop(outcome.id)
-                    if outcome.status is not Status.REFUSED:
-                        spent(intent, outcome)
-                        found._note(intent, outcome)
+                    self.note(intent, None)
+                case Outcome() as outcome:
+                    intent = intents.pop(outcome.id, None)
+                    if intent is None:  # It was asked before the milestone.
+                        past = ledger.find(outcome.id)
+                        intent = past.intent if past is not None else None
+                    if intent is not None:
+                        self.note(intent, outcome)
                 case Seal() as seal:
-                    found._unsealed.pop(seal.agent, None)
+                    self.sealed(seal)
                 case _:
                     pass
-        return found
 
-    def unsealed(self, agent: AgentId) -> list[Answered]:
-        """What ``agent`` answered since its last seal, in the order in which the answers were given: not yet in its state."""
-        return self._unsealed.pop(agent, [])
+    def _asked(self, intent: Intent, outcome: Outcome | None) -> None:
+        if intent.target is None:
+            return
+        if outcome is None:
+            if intent.oneway:
+                self._kept.posted.setdefault(intent.target, []).append(intent.id)
+            return
+        if intent.oneway:
+            waiting = self._kept.posted.get(intent.target, [])
+            if intent.id in waiting:
+                waiting.remove(intent.id)
+        if outcome.status is not Status.REFUSED:
+            self._kept.unsealed.setdefault(intent.target, []).append(intent.id)
 
-    def children(self, agent: AgentId) -> list[Intent]:
-        """The launches of ``agent`` that came off, in order. Most will not be asked for again: the runs they were part of have ended."""
-        return self._spawned.pop(agent, [])
+    def _forget(self, run: RunId) -> None:
+        """The tree of ``run`` has ended: nobody will go on with it."""
+        kept, root = self._kept, root_key(run)
+        kept.under_way.pop(run, None)
+        kept.spent.pop(root, None)
+        for by_agent in (kept.unsealed, kept.spawned, kept.posted):
+            for agent in [agent for agent in by_agent if root_key(agent) == root]:
+                del by_agent[agent]
 
-    def _note(self, intent: Intent, outcome: Outcome) -> None:
-        if intent.kind is Kind.ASK and intent.target is not None:
-            self._unsealed.setdefault(intent.target, []).append(Answered(intent, outcome))
-        elif intent.kind is Kind.SPAWN and outcome.status is Status.DONE:
-            self._spawned.setdefault(intent.agent, []).append(intent)
+
+def _add(spent: Spent, tool: str, cost: Cost) -> None:
+    calls, before = spent.get(tool, (0, FREE))
+    spent[tool] = (calls + 1, before if cost is FREE else before + cost)

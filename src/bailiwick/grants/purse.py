@@ -86,9 +86,10 @@ class Purse:
         self._count(tool, 1, estimate)
         return Hold(self, tool, estimate)
 
-    def recall(self, tool: str, cost: Cost) -> None:
-        """Count an effect that stands on the record already: how a purse is rebuilt after a crash."""
+    def recall(self, tool: str, cost: Cost, calls: int) -> None:
+        """Count what stands on the record already, ``cost`` in all for so many ``calls``: how a purse is rebuilt after a crash."""
         self._spend(tool, cost)
+        self.calls[tool] += calls - 1
 
     def _settle(self, tool: str, estimate: Cost, cost: Cost) -> None:
         self._release(tool, estimate)

@@ -16,7 +16,7 @@ from bailiwick.errors import BailiwickError, DuplicateIntent
 from bailiwick.ids import EffectId
 from bailiwick.ledger import Ledger, verify
 from bailiwick.ledger.backends.memory import MemoryLedger
-from bailiwick.testing.ledger_suite import agent, effect, intent, outcome, seal
+from bailiwick.testing.ledger_records import agent, effect, intent, outcome, seal
 
 _FEW = 8
 """So few effects that histories often ask for the same one twice."""

@@ -24,6 +24,7 @@ class LoopActuator(Actuator):
 
     def __init__(self, tool: Tool, clock: Clock) -> None:
         self.estimate = tool.estimate
+        self.conduct = tool.conduct
         self._name = tool.name
         self._function = tool.function
         self._signature = tool.signature
@@ -31,7 +32,7 @@ class LoopActuator(Actuator):
         self._now_ns = clock.monotonic_ns
 
     async def act(self, intent: Intent) -> Result:
-        arguments = self._signature.unpack(intent.arguments)
+        arguments = self._signature.unpack(intent.arguments, intent.idempotency_key)
         started_ns = self._now_ns()
         cpu_s = 0.0
         try:
@@ -46,6 +47,15 @@ class LoopActuator(Actuator):
         return result_of(value, self._signature, cpu_s=cpu_s, wall_s=(self._now_ns() - started_ns) / 1e9)
 
 
+class Ended(NamedTuple):
+    """What came of a call in a thread, and what it cost."""
+
+    value: Any
+    error: BaseException | None
+    cpu_s: float
+    wall_s: float
+
+
 class Threads:
     """The threads that a host's blocking tools share: at most ``size``, started on demand. The rest wait their turn."""
 
@@ -55,7 +65,7 @@ class Threads:
         self._executor = ThreadPoolExecutor(size, thread_name_prefix="bailiwick-tool")
         self._closed = False
 
-    async def run(self, work: Callable[[], _Ended]) -> _Ended:
+    async def run(self, work: Callable[[], Ended]) -> Ended:
         """What ``work`` returns, called in a thread. It must not raise. Raises `Stopping` if the host is closing.
 
         Cancelled while it waits for a thread, ``work`` is never called. Cancelled later, the thread goes on to the end of it, as no
@@ -72,6 +82,19 @@ class Threads:
                 raise _stopping() from None
             raise
 
+    async def call(self, name: str, work: Callable[[], Any], now_ns: Callable[[], int]) -> Ended:
+        """What came of ``work``, called in a thread; see `run`. Raises what it raised; ``name`` is the tool's, for messages."""
+        ended = await self.run(partial(_call, work, now_ns))
+        match ended.error:
+            case None:
+                return ended
+            case SystemExit() as error:
+                raise _tried_to_exit(name, error) from error
+            case Exception() as error:
+                raise error
+            case error:
+                raise ToolFailed(f"{name} raised {error!r}", type=f"{type(error).__module__}:{type(error).__qualname__}") from error
+
     async def close(self) -> None:
         """Take no more work, drop what waits, and return once what runs has ended: nothing can end it sooner. A second call waits too."""
         self._closed = True
@@ -87,6 +110,7 @@ class ThreadActuator(Actuator):
 
     def __init__(self, tool: Tool, threads: Threads, clock: Clock) -> None:
         self.estimate = tool.estimate
+        self.conduct = tool.conduct
         self._name = tool.name
         self._function = tool.function
         self._signature = tool.signature
@@ -94,34 +118,21 @@ class ThreadActuator(Actuator):
         self._now_ns = clock.monotonic_ns
 
     async def act(self, intent: Intent) -> Result:
-        ended = await self._threads.run(partial(self._call, self._signature.unpack(intent.arguments)))
-        match ended.error:
-            case None:
-                return result_of(ended.value, self._signature, cpu_s=ended.cpu_s, wall_s=ended.wall_s)
-            case SystemExit() as error:
-                raise _tried_to_exit(self._name, error) from error
-            case Exception() as error:
-                raise error
-            case error:
-                raise ToolFailed(f"{self._name} raised {error!r}", type=f"{type(error).__module__}:{type(error).__qualname__}") from error
-
-    def _call(self, arguments: dict[str, Any]) -> _Ended:
-        started_ns = self._now_ns()
-        before_s = thread_cpu_s()
-        value: Any = None
-        failure: BaseException | None = None
-        try:
-            value = self._function(**arguments)
-        except BaseException as error:  # Handed over as a value: a future mistakes StopIteration and CancelledError for its own.
-            failure = error
-        return _Ended(value, failure, thread_cpu_s() - before_s, (self._now_ns() - started_ns) / 1e9)
+        arguments = self._signature.unpack(intent.arguments, intent.idempotency_key)
+        ended = await self._threads.call(self._name, partial(self._function, **arguments), self._now_ns)
+        return result_of(ended.value, self._signature, cpu_s=ended.cpu_s, wall_s=ended.wall_s)
 
 
-class _Ended(NamedTuple):
-    value: Any
-    error: BaseException | None
-    cpu_s: float
-    wall_s: float
+def _call(work: Callable[[], Any], now_ns: Callable[[], int]) -> Ended:
+    started_ns = now_ns()
+    before_s = thread_cpu_s()
+    value: Any = None
+    failure: BaseException | None = None
+    try:
+        value = work()
+    except BaseException as error:  # Handed over as a value: a future mistakes StopIteration and CancelledError for its own.
+        failure = error
+    return Ended(value, failure, thread_cpu_s() - before_s, (now_ns() - started_ns) / 1e9)
 
 
 def _tried_to_exit(name: str, error: SystemExit) -> ToolFailed:

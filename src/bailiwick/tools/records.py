@@ -31,11 +31,15 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
     """Variables to set where they are not set already."""
 
 
-class Call(msgspec.Struct, frozen=True, kw_only=True, tag="call"):
+class Call(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="call"):
     """To a worker: call ``code`` and answer with `Done` or `Raised`."""
 
     code: Code
     arguments: bytes
+    key: str = ""
+    """The idempotency key, for a function that takes it."""
+    secrets: list[str] = []
+    """Values of the secrets that ``arguments`` names by digest."""
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True, tag="ready"):

@@ -57,6 +57,13 @@ class Toolbox:
         await asyncio.gather(self._pool.close(), self._threads.close())
 
     def _make(self, tool: Tool) -> Actuator:
+        if tool.undo is None and tool.probe is None:
+            return self._acting(tool)
+        from bailiwick.tools.recourse import Recourse
+
+        return Recourse(self._acting(tool), tool, self._threads, self._clock)
+
+    def _acting(self, tool: Tool) -> Actuator:
         from bailiwick.tools.functions import LoopActuator, ThreadActuator
         from bailiwick.tools.workers import ProcessActuator
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, cast
 import msgspec
 
 from bailiwick import codec
-from bailiwick.effects import Failure, Signature, Tool, describe
+from bailiwick.effects import Failure, Secret, Signature, Tool, describe
 from bailiwick.errors import Failed
 from bailiwick.tools import frames
 from bailiwick.tools.measure import process_cpu_s, result_of
@@ -81,10 +81,12 @@ def _serve(fd: int) -> None:
 def _call(call: Call) -> Done | Raised:
     try:
         function, signature = _load(call.code)
-        arguments = signature.unpack(call.arguments)
+        secrets = [Secret(value) for value in call.secrets]  # Known as long as this list is.
+        arguments = signature.unpack(call.arguments, call.key)
         before_s = process_cpu_s()
         value = function(**arguments)
         result = result_of(value, signature, cpu_s=process_cpu_s() - before_s)
+        secrets.clear()
         return Done(value=result.value, fidelity=result.fidelity, cost=result.cost)
     except BaseException as error:  # Also `sys.exit` in a tool: it ends the call, and the worker serves on.
         trace = error.__traceback__

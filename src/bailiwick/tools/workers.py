@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from bailiwick.clock import Clock
-from bailiwick.effects import Actuator, Intent, Result, Tool, rebuild
+from bailiwick.effects import Actuator, Intent, Result, Secret, Tool, rebuild
 from bailiwick.errors import BadInput, BailiwickError, Defect, Stopping, ToolFailed, WorkerDied
 from bailiwick.ids import AgentId
 from bailiwick.tools import frames
@@ -192,10 +192,15 @@ class ProcessActuator(Actuator):
         self.estimate = tool.estimate
         self._name = tool.name
         self._code = _locate(tool)
+        self.conduct = tool.conduct
+        self._signature = tool.signature
         self._pool = pool
 
     async def act(self, intent: Intent) -> Result:
-        frame = frames.pack(Call(code=self._code, arguments=intent.arguments))
+        call = Call(code=self._code, arguments=intent.arguments, key=intent.idempotency_key if self._signature.takes_key else "")
+        if self._signature.secrets:
+            call = msgspec.structs.replace(call, secrets=self._secrets(intent))
+        frame = frames.pack(call)
         if frame is None:
             raise BadInput(
                 f"the arguments of {self._name} have {frames.mebibytes(len(intent.arguments))}; at most "
@@ -203,6 +208,11 @@ class ProcessActuator(Actuator):
             )
         done = await self._pool.call(self._name, frame, intent.agent)
         return Result(value=done.value, fidelity=done.fidelity, cost=done.cost)
+
+    def _secrets(self, intent: Intent) -> list[str]:
+        """The values of the secrets among the arguments. They cross a socket pair that nobody else holds, and stand nowhere."""
+        arguments = self._signature.unpack(intent.arguments)
+        return [secret.reveal() for name in self._signature.secrets if isinstance(secret := arguments.get(name), Secret)]
 
 
 def _locate(tool: Tool) -> Code:

@@ -7,7 +7,7 @@ import pytest
 from bailiwick.errors import CorruptLedger
 from bailiwick.ledger import EMPTY, GENESIS, NO_PAYLOAD, Entry, Head, link, verify
 from bailiwick.ledger.backends.memory import MemoryLedger
-from bailiwick.testing.ledger_suite import intent, outcome, seal
+from bailiwick.testing.ledger_records import intent, outcome, seal
 
 
 def chain(length: int = 6) -> list[Entry]:

@@ -11,7 +11,8 @@ from bailiwick.errors import LedgerUnavailable
 from bailiwick.ledger import Ledger, verify
 from bailiwick.ledger.backends.memory import MemoryLedger
 from bailiwick.testing.faults import Crash, FaultPlan, FaultyLedger
-from bailiwick.testing.ledger_suite import effect, intent, outcome, records
+from bailiwick.testing.ledger_records import effect, intent, outcome
+from bailiwick.testing.ledger_suite import records
 
 NUMBERS = range(3)
 

@@ -5,7 +5,7 @@ import tracemalloc
 
 from bailiwick.codec import encode
 from bailiwick.ledger.backends.memory import MemoryLedger
-from bailiwick.testing.ledger_suite import intent, outcome
+from bailiwick.testing.ledger_records import intent, outcome
 
 
 def test_an_entry_costs_its_body_and_at_most_300_bytes() -> None:

@@ -19,7 +19,8 @@ from bailiwick.ids import EffectId, effect_id, new_run_id
 from bailiwick.ledger import Ledger, Past, verify
 from bailiwick.ledger.backends.sqlite import SqliteLedger, whereabouts, writer
 from bailiwick.ledger.backends.sqlite.file import APPLICATION_ID, key, keys
-from bailiwick.testing.ledger_suite import agent, effect, intent, outcome, records, seal
+from bailiwick.testing.ledger_records import agent, effect, intent, outcome, seal
+from bailiwick.testing.ledger_suite import records
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ from bailiwick.errors import LedgerUnavailable
 from bailiwick.ids import EffectId
 from bailiwick.ledger import Ledger, Past, Sealed, verify
 from bailiwick.ledger.backends.sqlite import SqliteLedger, SqliteReader, whereabouts
-from bailiwick.testing.ledger_suite import agent, effect, intent, outcome, records, seal
+from bailiwick.testing.ledger_records import agent, effect, intent, outcome, seal
+from bailiwick.testing.ledger_suite import records
 
 
 @pytest.fixture

@@ -315,7 +315,7 @@ def test_closing_leaves_open_what_no_thread_has_begun() -> None:
 
 
 def test_an_actuator_holds_what_the_tool_estimates() -> None:
-    @tool(effect=compensable(undo=print), estimate=Cost(usd=2.0))
+    @tool(effect=compensable(undo=lambda: None), estimate=Cost(usd=2.0))
     def order() -> None: ...
 
     async def scenario(toolbox: Toolbox) -> None:
