@@ -55,7 +55,7 @@ async def main(bw: Bailiwick, campaign: Campaign) -> Summary:
     @tool(effect="read")
     async def look_at_the_record() -> RecordView:
         """How the record stands now; read once, and from then on it is what it was."""
-        await bw.barrier()
-        return view_of(bw.entries(), reporter.agent_id)
+        await bw.record.barrier()
+        return view_of(bw.record.entries(), reporter.agent_id)
 
     return await reporter.report(candidates, measured, checks, proposals, await bw.use(look_at_the_record))

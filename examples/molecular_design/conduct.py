@@ -44,7 +44,7 @@ async def resume(settings: Settings, run: str | None, watcher: TextIO) -> Ended:
 async def _conduct(settings: Settings, campaign: Campaign, run: RunId | None, watcher: TextIO) -> Ended:
     limits = {"charter": CHARTER, "budget": budget_of(campaign), "workers": campaign.workers + SPARE_WORKERS}
     async with open_bailiwick(msgspec.structs.replace(settings, **limits)) as bw:
-        tally = Tally(campaign.budget, root=run, read_until=0 if run else bw.recorded_until())
+        tally = Tally(campaign.budget, root=run, read_until=0 if run else bw.record.until())
         watching = asyncio.create_task(watch(bw, tally, watcher))
         try:
             summary = await (bw.resume(main, name=NAME, run=run) if run else bw.run(main, campaign, name=NAME))
@@ -53,6 +53,6 @@ async def _conduct(settings: Settings, campaign: Campaign, run: RunId | None, wa
             (ended,) = await asyncio.gather(watching, return_exceptions=True)
             if isinstance(ended, Exception):  # Watching never stops the watched.
                 _log.warning("the progress display failed: %s", ended, extra={"event": "display_failed"})
-        run = run or bw.newest(NAME)
-        intents = (record for entry in bw.entries() if isinstance(record := entry.record, Intent))
+        run = run or bw.record.newest(NAME)
+        intents = (record for entry in bw.record.entries() if isinstance(record := entry.record, Intent))
         return Ended(run=run, effects=sum(root_key(intent.id) == root_key(run) for intent in intents), summary=summary)

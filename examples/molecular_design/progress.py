@@ -89,11 +89,11 @@ async def watch(bw: Bailiwick, tally: Tally, stream: TextIO) -> None:
     with _bar(tally, stream) if stream.isatty() else _lines(tally, stream) as show:
         try:
             while True:
-                tally.read(bw.entries(tally.read_until))
+                tally.read(bw.record.entries(tally.read_until))
                 show(final=False)
                 await asyncio.sleep(EVERY_S)
         finally:
-            tally.read(bw.entries(tally.read_until))
+            tally.read(bw.record.entries(tally.read_until))
             show(final=True)
 
 

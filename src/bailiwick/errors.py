@@ -9,9 +9,12 @@
     │   ├── OverBudget          the purse cannot cover it
     │   ├── NoSuchAgent         nobody answers at that address
     │   ├── NoSuchAction        the agent is there and has no action of that name
-    │   └── NotFound            no effect, run or file of that name
+    │   ├── NotFound            no effect, run or file of that name
+    │   ├── Conflict            taking it back would lose a later change
+    │   └── EndOfRecord         a replay asks what is not on record
     ├── Unavailable         it did not happen; it may after ``retry_after_s``
     │   ├── LedgerUnavailable   the record cannot be written (disk full, read-only, in use elsewhere)
+    │   ├── Fenced              another incarnation writes the record in this one's place
     │   ├── MailboxFull         the receiver has as much mail as it will hold
     │   └── Stopping            this host is shutting down
     ├── Failed              it happened, badly
@@ -20,7 +23,8 @@
     │   └── WorkerDied          the process that ran the tool ended before it answered
     ├── Unsettled           nobody knows whether it happened; it must be reconciled
     │   ├── InDoubt             an intent without an outcome that may not be repeated
-    │   └── DeadlineExceeded    the time allowed for an answer passed
+    │   ├── DeadlineExceeded    the time allowed for an answer passed
+    │   └── CompensationFailed  what was done could not be taken back, and stands
     └── Defect              the program is wrong; stop
         ├── ReplayDiverged      code asks something else than the record holds at this position
         ├── DuplicateIntent     an effect with this id is on record already
@@ -124,10 +128,34 @@ class NotFound(Refused):
     code = "not_found"
 
 
+class Conflict(Refused):
+    """What an undo would take back was changed since: taking it back would lose that change. Nothing was touched."""
+
+    code = "conflict"
+
+
+class EndOfRecord(Refused):
+    """A run that is only gone through again asks what is not on record, and nothing new is done there. Facts: ``run``, ``position``,
+    ``asked``."""
+
+    code = "end_of_record"
+    leaves_open = True
+
+
 class LedgerUnavailable(Unavailable):
     """The record cannot be written now. What was acknowledged as durable stays; nothing later was written."""
 
     code = "ledger_unavailable"
+    leaves_open = True
+
+
+class Fenced(Unavailable):
+    """Another incarnation took this one's place on the record, so this one does nothing any more (invariant 5): what it did not have
+    acknowledged was not written. Whoever asks again reaches the other. Facts: ``stream``, ``epoch`` (this one's), and ``holder`` (the
+    epoch that counts now), or ``other`` (a stream) where two incarnations of an agent recorded the same effect.
+    """
+
+    code = "fenced"
     leaves_open = True
 
 
@@ -173,6 +201,15 @@ class DeadlineExceeded(Unsettled):
     """The time allowed passed without an answer; the callee was told to stop."""
 
     code = "deadline_exceeded"
+
+
+class CompensationFailed(Unsettled):
+    """What was done could not be taken back, after as many tries as were allowed; it stands, and a person has to look.
+
+    Facts: ``effect`` (whose undo failed), ``stands`` (every effect that was to be taken back and was not).
+    """
+
+    code = "compensation_failed"
 
 
 class ReplayDiverged(Defect):

@@ -15,6 +15,7 @@ AgentId = NewType("AgentId", str)
 RunId = NewType("RunId", str)
 EffectId = NewType("EffectId", str)
 HostId = NewType("HostId", str)
+BranchId = NewType("BranchId", str)
 
 _TIME = slice(4, 16)
 """Where the time digits stand in every id: after a three-letter prefix and ``_``."""
@@ -28,6 +29,16 @@ def new_run_id(now_ns: int) -> RunId:
 def new_host_id(now_ns: int) -> HostId:
     """One process that runs agents, from its start to its end."""
     return HostId(_mint("hst", now_ns))
+
+
+def new_grant_id(now_ns: int) -> str:
+    """What one process may spend."""
+    return _mint("grt", now_ns)
+
+
+def new_branch_id(now_ns: int) -> BranchId:
+    """A run that left the record at some point to go on otherwise."""
+    return BranchId(_mint("brn", now_ns))
 
 
 def root_key(any_id: str) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 from pathlib import Path
 
-from tests.acceptance.commands import bailiwick
+from tests.acceptance.commands import bailiwick, complaint
 
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 
@@ -27,6 +29,41 @@ def test_the_charter_in_the_readme_is_one(tmp_path: Path) -> None:
     (tmp_path / "lab.py").write_text(block("python"))
     (tmp_path / "charter.toml").write_text(block("toml"))
     assert bailiwick("run", "lab.py", "3", "--charter", "charter.toml", home=tmp_path).returncode == 0
+
+
+def test_the_saga_in_the_readme_takes_back_what_it_did(tmp_path: Path) -> None:
+    (tmp_path / "plan.py").write_text(
+        next(found for found in re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL) if "saga" in found)
+    )
+    (tmp_path / "plan.txt").write_text("beam 3")
+    assert "there is no file" in complaint(bailiwick("run", "plan.py", home=tmp_path), 3)
+    assert (tmp_path / "plan.txt").read_text() == "beam 3"
+
+
+def test_what_the_readme_asks_of_the_record_is_answered(tmp_path: Path) -> None:
+    (tmp_path / "lab.py").write_text(block("python"))
+    for _ in range(2):
+        assert bailiwick("run", "lab.py", "3", home=tmp_path).returncode == 0
+    section = README.partition("## Ask the record")[2].partition("\n## ")[0]
+    shown, settling = re.findall(r"```console\n(.*?)```", section, flags=re.DOTALL)
+    here = json.loads(bailiwick("effects", "ls", "--json", home=tmp_path).stdout)
+    ids = {kind: [effect["id"][-12:] for effect in here if effect["kind"] == kind] for kind in ("run", "tool")}
+    real: dict[str, str] = dict(zip(("f7589ae7fbff", "44c21d0e8a17", "569aa0ca8f3d"), (*ids["run"], ids["tool"][0]), strict=True))
+    for line in re.findall(r"^\$ bailiwick (.*)$", shown, flags=re.MULTILINE):
+        done = bailiwick(*(real.get(word, word) for word in shlex.split(line, comments=True)), home=tmp_path)
+        assert done.returncode == 0, done.stderr
+        printed = shown.partition(f"{line}\n")[2].partition("$ ")[0].splitlines()
+        for told, said in zip(printed, done.stdout.splitlines(), strict=False):
+            assert told == "…" or _skeleton(told) == _skeleton(said)
+    assert (tmp_path / "lab.json").exists()
+    [settle] = re.findall(r"^\$ bailiwick (effects settle .*)$", settling, flags=re.MULTILINE)
+    words = [real.get(word, word) for word in shlex.split(settle, comments=True)]
+    assert "is done: there is nothing to settle" in complaint(bailiwick(*words, home=tmp_path), 3)
+
+
+def _skeleton(line: str) -> str:
+    """A line without what is another in every run: ids, times, names of people and folders."""
+    return re.sub(r"(_|…)[0-9a-f…]+|\S+@\S+|/\S*/|[\d.:-]+ *(ms|s)?", "", line)
 
 
 def test_the_readme_is_short() -> None:

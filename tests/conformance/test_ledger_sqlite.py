@@ -3,7 +3,7 @@ from __future__ import annotations
 import resource
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bailiwick.ledger import Ledger
@@ -19,7 +19,7 @@ class TestSqliteLedger(LedgerSuite):
         # The lock file is not copied: the copy is another ledger. First the log, which only grows while it is small: what
         # the file says then is at least as new as what the log builds on.
         for name in ("ledger.sqlite", "ledger.sqlite-wal"):
-            if (where / name).exists():
+            with suppress(FileNotFoundError):
                 shutil.copy(where / name, image / name)
 
     @contextmanager
@@ -38,3 +38,40 @@ class TestSqliteLedgerThatCommitsEachAppend(TestSqliteLedger):
 
     async def open(self, where: Path) -> Ledger:
         return SqliteLedger.open(where / "ledger.sqlite", max_batch=1)
+
+
+class TestSqliteLedgerInTinySegments(TestSqliteLedger):
+    """A file is put aside after every five entries, so that every test goes through several."""
+
+    segment_entries = 5
+
+    async def open(self, where: Path) -> Ledger:
+        return SqliteLedger.open(where / "ledger.sqlite", segment_entries=self.segment_entries)
+
+    def crash_image(self, where: Path, image: Path) -> None:
+        """A crash leaves what is there at one moment. Copies take a while: they are made again if files changed meanwhile."""
+        while True:
+            before = _state(where)
+            super().crash_image(where, image)
+            if (where / "ledger.segments").is_dir():
+                shutil.copytree(where / "ledger.segments", image / "ledger.segments")
+            if _state(where) == before:
+                return
+            shutil.rmtree(image)
+            image.mkdir()
+
+
+class TestSqliteLedgerInSegmentsOfOneAppend(TestSqliteLedgerInTinySegments):
+    """A file is put aside after every commit."""
+
+    segment_entries = 1
+
+
+def _state(where: Path) -> list[tuple[str, int, int, int]]:
+    """Which files there are, and what changes when they are written."""
+    found: list[tuple[str, int, int, int]] = []
+    for path in (*where.rglob("*.sqlite"), *where.rglob("*-wal")):
+        with suppress(FileNotFoundError):
+            now = path.stat()
+            found.append((path.name, now.st_ino, now.st_size, now.st_mtime_ns))
+    return sorted(found)

@@ -1,4 +1,5 @@
-"""Run as a program: 50 producers append to the ledger named on the command line, until somebody kills the process.
+"""Run as a program: 50 producers append to the ledger named on the command line (a file, or the URL of a database), until somebody
+kills the process.
 
 Each line on standard output, ``SEQ NUMBER``, acknowledges one effect: its intent stands at SEQ and was durable before the line was
 written. The first line says that the ledger is open.
@@ -12,14 +13,24 @@ import os
 import sys
 from pathlib import Path
 
+from bailiwick.ledger import Ledger
 from bailiwick.ledger.backends.sqlite import SqliteLedger
 from bailiwick.testing.ledger_records import intent, outcome, seal
 
 PRODUCERS = 50
 
 
-async def main(path: Path) -> None:
-    ledger = SqliteLedger.open(path)
+def opened(place: str, *, read_only: bool = False) -> Ledger:
+    """The ledger at a path or a URL."""
+    if not place.startswith("postgresql:"):
+        return SqliteLedger.open(Path(place), read_only=read_only)
+    from bailiwick.ledger.backends.postgres import PostgresLedger
+
+    return PostgresLedger.open(place, read_only=read_only)
+
+
+async def main(place: str) -> None:
+    ledger = opened(place)
     numbers = itertools.count(ledger.head().seq)
     os.write(1, b"open\n")
 
@@ -35,4 +46,4 @@ async def main(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    asyncio.run(main(sys.argv[1]))

@@ -22,15 +22,23 @@ from bailiwick.ledger import verify
 from bailiwick.ledger.backends.sqlite import SqliteLedger
 from bailiwick.testing.ledger_records import effect, intent
 from bailiwick.testing.ledger_suite import records
+from tests.faults.ledger_writer import opened
+from tests.postgres import url_of
 
 WRITER = Path(__file__).with_name("ledger_writer.py")
 KILLS = 12
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a ledger may be: a file, and a database."""
+    return str(tmp_path / "ledger.sqlite") if request.param == "sqlite" else url_of(tmp_path)
+
+
 @contextmanager
-def writer(path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that writes ``path``; killed at the end of the block at the latest."""
-    with subprocess.Popen([sys.executable, str(WRITER), str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+def writer(place: str | Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that writes the ledger at ``place``; killed at the end of the block at the latest."""
+    with subprocess.Popen([sys.executable, str(WRITER), str(place)], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         try:
             assert process.stdout is not None
             assert process.stderr is not None
@@ -52,13 +60,13 @@ def acknowledged(process: subprocess.Popen[bytes], at_least: int) -> dict[int, i
     return {int(number): int(seq) for seq, number in whole}
 
 
-def test_twelve_kills_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
-    path, chance = tmp_path / "ledger.sqlite", random.Random(8)
+def test_twelve_kills_lose_nothing_that_was_acknowledged(place: str) -> None:
+    chance = random.Random(8)
     promised: dict[int, int] = {}
     for _ in range(KILLS):
-        with writer(path) as process:
+        with writer(place) as process:
             promised |= acknowledged(process, chance.randrange(1, 300))
-        reader = SqliteLedger.open(path, read_only=True)
+        reader = opened(place, read_only=True)
         entries = list(reader.entries())
         assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
         assert verify(entries) == reader.head()
@@ -68,12 +76,12 @@ def test_twelve_kills_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None
     assert len(promised) > KILLS * 20
 
 
-def test_an_outcome_and_its_seal_are_never_torn_apart(tmp_path: Path) -> None:
-    path, seen = tmp_path / "ledger.sqlite", 0
+def test_an_outcome_and_its_seal_are_never_torn_apart(place: str) -> None:
+    seen = 0
     for count in (80, 120, 160):
-        with writer(path) as process:
+        with writer(place) as process:
             acknowledged(process, count)
-        reader = SqliteLedger.open(path, read_only=True)
+        reader = opened(place, read_only=True)
         found = records(reader)
         asyncio.run(reader.close())
         outcomes = [place for place, record in enumerate(found) if isinstance(record, Outcome)]
@@ -98,11 +106,9 @@ def test_a_second_writer_is_refused_while_the_first_lives_and_let_in_when_it_was
     asyncio.run(next_one())
 
 
-def test_the_child_of_a_fork_neither_writes_the_parents_ledger_nor_keeps_its_lock(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.sqlite"
-
+def test_the_child_of_a_fork_neither_writes_the_parents_ledger_nor_keeps_its_lock(place: str) -> None:
     async def parent() -> None:
-        ledger = SqliteLedger.open(path)
+        ledger = opened(place)
         ledger.append(intent(1))
         await ledger.barrier()
         go, told = os.pipe()
@@ -123,7 +129,7 @@ def test_the_child_of_a_fork_neither_writes_the_parents_ledger_nor_keeps_its_loc
             ledger.append(intent(3))
             await ledger.barrier()
             await ledger.close()
-            again = SqliteLedger.open(path)
+            again = opened(place)
             assert records(again) == [intent(1), intent(3)]
             await again.close()
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from bailiwick.bailiff.records import Branch, Change
 from bailiwick.effects import (
     Attempt,
     Attestation,
@@ -22,10 +23,10 @@ from bailiwick.effects import (
     Status,
 )
 from bailiwick.gateway.records import Milestone
-from bailiwick.ids import AgentId, EffectId, RunId
+from bailiwick.ids import AgentId, BranchId, EffectId, RunId
 from bailiwick.mailboxes import Answer, Ask, Cancel, Envelope, Item, Ping
 from bailiwick.models.records import Completion, Message
-from bailiwick.tools.records import Call, Code, Done, Raised, Ready, Start, Written
+from bailiwick.tools.records import Call, Code, Deleted, Done, FileState, Moved, Raised, Ready, Start, Written
 
 EFFECT = EffectId("eff_019b00000000" + "5a" * 10)
 CAUSE = EffectId("eff_019b00000000" + "6b" * 10)
@@ -78,8 +79,11 @@ OUTCOME = Outcome(
     settlement=SETTLEMENT,
 )
 REENTRY = Reentry(asked=57, tasks=2, step=9, generation=1)
+FILE = FileState(mode=0o640, mtime_ns=AT_NS, size_bytes=48_213, digest="9f" * 32)
 CODE = Code(module="__main__", import_as="campaign", qualname="Assay.measure", path="campaign.py")
 ASK = Ask(intent=INTENT, reply_to="hst_1", items_to="hst_2", deadline_ns=AT_NS + 30_000_000_000)
+
+BRANCH_CHANGE = Change(effect=EFFECT, run=RUN, position="2/1", value=b"\xa4down")
 
 SAMPLES: tuple[msgspec.Struct, ...] = (
     COST,
@@ -111,6 +115,7 @@ SAMPLES: tuple[msgspec.Struct, ...] = (
         posted={ASKED: [EFFECT]},
         roots={"campaign": RUN},
         under_way={RUN: "campaign"},
+        undone={"019b00000000": [EFFECT]},
     ),
     Message(role="system", content="Propose molecules."),
     Completion(
@@ -122,5 +127,21 @@ SAMPLES: tuple[msgspec.Struct, ...] = (
         completion_tokens=7,
         sent_bytes=3_300,
     ),
-    Written(path="results/report.html", size_bytes=48_213, digest="9f" * 32),
+    FILE,
+    Written(path="results/report.html", size_bytes=48_213, digest="9f" * 32, before=FILE),
+    Deleted(path="results/report.html", before=FILE),
+    Moved(source="results/report.html", target="results/old.html", state=FILE),
+    BRANCH_CHANGE,
+    Branch(
+        id=BranchId("brn_019b000000000123456789abcdef0123"),
+        run=RUN,
+        name="run:campaign.py",
+        base_seq=41,
+        base_hash=b"\x9f" * 32,
+        seals_until=12,
+        changes=(BRANCH_CHANGE,),
+        live=True,
+        who="ada@analytical",
+        at_ns=AT_NS,
+    ),
 )

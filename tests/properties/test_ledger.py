@@ -39,6 +39,20 @@ def test_sqlite_answers_and_refuses_alike_while_its_index_catches_up(monkeypatch
     run_state_machine_as_test(ledger_state_machine(_sqlite), settings=HISTORIES)
 
 
+async def _in_tiny_segments(where: Path) -> Ledger:
+    return SqliteLedger.open(where / "ledger.sqlite", segment_entries=5)
+
+
+def test_sqlite_answers_and_refuses_alike_when_it_is_kept_in_tiny_segments() -> None:
+    run_state_machine_as_test(ledger_state_machine(_in_tiny_segments), settings=HISTORIES)
+
+
+def test_sqlite_answers_and_refuses_alike_in_tiny_segments_while_its_index_catches_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whereabouts, "SHELF_ENTRIES", 7)
+    monkeypatch.setattr(writer, "SLICE", 2)
+    run_state_machine_as_test(ledger_state_machine(_in_tiny_segments), settings=HISTORIES)
+
+
 def test_the_machine_finds_a_ledger_that_forgets_a_seal() -> None:
     class Forgetful(MemoryLedger):
         def last_seal(self, agent: str) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
+from bailiwick.agents.boundaries import STEP_EFFECTS, first_task, steps
+from bailiwick.agents.saga import Saga
 from bailiwick.effects import Cost, Failure, Fidelity, Status, Tool
 from bailiwick.errors import Refused
 from bailiwick.ids import AgentId, EffectId
@@ -32,6 +34,11 @@ class Receipt(NamedTuple):
     ended_ns: int
 
 
+def _saga(agent: Agent) -> Saga:
+    """Several effects that are all done, or taken back: ``async with self.saga() as saga: await saga.use(…)``; see `Saga`."""
+    return Saga(agent._home.host)  # pyright: ignore[reportPrivateUsage] -- a method of the class below
+
+
 class Agent:
     """A stateful actor with actions that others call and control loops of its own.
 
@@ -41,6 +48,7 @@ class Agent:
     """
 
     _resident: Resident | None = None
+    saga = _saga
 
     def __init__(self, **state: Any) -> None:
         for name, value in state.items():
@@ -94,12 +102,35 @@ class Agent:
         """
         return await self._home.host.run_blocking(function, *args, **kwargs)
 
-    async def checkpoint(self) -> None:
-        """From a control loop: seal the state now, or as soon as the actions that are half done end. Durable when it returns.
+    async def seal(self) -> None:
+        """Put state and place on record, durable when it returns. After a crash the action is not gone through from its
+        first effect: it is entered again *from its beginning*, with the state it had here, and its next effect is the one after this.
 
-        Raises `Refused` inside an action, whose state is sealed when it ends.
+        So the code must find out from its state where it stands, as in ``while self.round < 100: …; self.round += 1; await
+        self.seal()``. Waits until the agent's other actions have ended or call ``seal`` too.
+
+        In a control loop, which starts anew after a crash, only the state is put on record. Raises `Refused` in a task that the action
+        started, and outside any run.
         """
-        await self._home.checkpoint()
+        await self._home.seal_now(first_task("seal()"))
+
+    def steps(self, items: Iterable[T] | AsyncIterable[T], *, every: int = STEP_EFFECTS) -> AsyncIterator[T]:
+        """``async for item in self.steps(items):`` a loop that seals by itself, between two steps, each time ``every`` effects are
+        behind it; so that however long it runs, going on after a crash reads no more than that.
+
+        After a crash what stands before the loop is read from the record, the loop goes on at the step after the newest seal, and the
+        agent's state is what it was there; local variables are as the code before the loop leaves them. So what the steps add up to
+        belongs into the state, and the code before the loop must not change it. ``items`` must come in the same order again. One such
+        loop a run.
+        """
+        return steps(items, every, self._home.seal_run)
+
+    def version(self, change: str, newest: int = 1) -> int:
+        """Which version of a change in the code this run goes by: ``newest`` if it comes here for the first time, and what it went by
+        then if it is gone through again; 0 if it came past here before there was this line. So code can change under runs that
+        are under way: ``if self.version("new cost") >= 1: … else: …``. The answer stands on record under ``change``.
+        """
+        return self._home.host.asking.version(change, newest)
 
     async def on_startup(self) -> None:
         """Called once before the first message, at launch and again after a crash. Override it; by default it does nothing."""

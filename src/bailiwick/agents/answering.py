@@ -6,10 +6,11 @@ import asyncio
 import logging
 from datetime import timedelta
 
+from bailiwick import codec
 from bailiwick.agents.invocation import Emit, Invocation
 from bailiwick.agents.resident import Resident
 from bailiwick.effects import describe
-from bailiwick.errors import ActionFailed, NoSuchAgent
+from bailiwick.errors import ActionFailed, NoSuchAgent, Stopping
 from bailiwick.mailboxes import Answer, Ask, Cancel, Envelope, Item, Ping
 
 _log = logging.getLogger(__name__)
@@ -30,18 +31,23 @@ def receive(resident: Resident, envelope: Envelope) -> None:
 
 
 async def _answer(resident: Resident, ask: Ask) -> None:
+    host, answer, act = resident.host, None, None
     try:
-        answer = Answer(id=ask.intent.id, outcome=await resident.host.gateway.perform(ask.intent, invocation(resident, ask)))
+        act = invocation(resident, ask)
+        if host.is_winding_down(ask.intent.run) and host.gateway.find(ask.intent.id) is None:
+            raise Stopping("this host was told to stop; what is asked now stays undone")
+        answer = Answer(id=ask.intent.id, outcome=await host.gateway.perform(ask.intent, act))
     except Exception as error:  # It left no outcome: whoever asked learns why.
         answer = Answer(id=ask.intent.id, failure=describe(error))
     except asyncio.CancelledError:
-        if resident.id in resident.host.residents:
+        if resident.id in host.residents and not host.is_winding_down(ask.intent.run):
+            host.gateway.withdraw(ask.intent, codec.encode(act.sent) if act is not None and act.streams else b"", act and act.seal())
             error = ActionFailed(f"{ask.intent.tool} was cancelled before it ended; what it had done is on record", type="CancelledError")
         else:
-            error = resident.host.absent(resident.id)
+            error = host.absent(resident.id)
         answer = Answer(id=ask.intent.id, failure=describe(error))
     finally:
-        resident.host.mailboxes.release(resident.id)
+        host.mailboxes.release(resident.id)
         resident.answered(ask.intent.id)
     if ask.reply_to:
         await _reply(resident, ask.reply_to, answer)

@@ -13,6 +13,7 @@ import msgspec
 
 from bailiwick import codec
 from bailiwick.agents.agent import Agent
+from bailiwick.agents.code import digest_of
 from bailiwick.agents.declare import ActionMark, EventMark, LoopMark, TimerMark, mark_of
 from bailiwick.effects import Signature
 from bailiwick.errors import BadInput, Defect, NoSuchAction, Unencodable
@@ -30,6 +31,8 @@ class Action(msgspec.Struct, frozen=True):
     function: Callable[..., Any]
     exclusive: bool
     signature: Signature
+    code: str
+    """The digest of its code."""
 
 
 class Blueprint:
@@ -47,7 +50,7 @@ class Blueprint:
             match mark_of(attribute):
                 case ActionMark(exclusive=exclusive):
                     signature = Signature(attribute, method=True)
-                    self.actions[name] = Action(name, f"{self.name}.{name}", attribute, exclusive, signature)
+                    self.actions[name] = Action(name, f"{self.name}.{name}", attribute, exclusive, signature, digest_of(attribute))
                 case LoopMark() | TimerMark() | EventMark() as mark:
                     self.loops[name] = mark
                 case None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Generator, Iterable
+from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
@@ -25,8 +25,8 @@ from bailiwick.clock import Clock
 from bailiwick.effects import Actuator, EffectClass, Intent, Kind, Tool
 from bailiwick.errors import ActionFailed, Defect, NoSuchAgent, Stopping
 from bailiwick.gateway import Gateway
-from bailiwick.ids import AgentId, EffectId, HostId, agent_of, nested_run_id, new_host_id
-from bailiwick.mailboxes import Mailboxes
+from bailiwick.ids import AgentId, EffectId, HostId, RunId, agent_of, nested_run_id, new_host_id, root_key
+from bailiwick.mailboxes import Ask, Envelope, Mailboxes
 
 A = TypeVar("A", bound=Agent)
 T = TypeVar("T")
@@ -62,6 +62,8 @@ class Host:
         self._tasks: set[asyncio.Task[None]] = set()
         self._threads: ThreadPoolExecutor | None = None
         self._closing = False
+        self._interrupted: set[str] = set()
+        """Roots whose trees were told to stop."""
 
     async def open(self) -> None:
         """Begin to give each task its positions, and to receive answers."""
@@ -82,6 +84,7 @@ class Host:
     @contextmanager
     def rooted(self, run: Run) -> Generator[None]:
         """Code in no agent's run belongs to ``run`` until the end of the block."""
+        self._interrupted.discard(root_key(run.id))
         before, mine = self._root, Cursor(run)
         self._root = mine
         outside = current.set(mine)
@@ -130,6 +133,9 @@ class Host:
             raise Stopping("this host is shutting down and takes no new agents")
         await self.mailboxes.attach(resident.id, partial(receive, resident), capacity=self._capacity)
         self.residents[resident.id] = resident
+        posted = self.gateway.past.posted(resident.id)
+        if posted:  # Whoever sent these does not wait for an answer, and may be gone.
+            self.start_task(self._deliver(resident.id, posted))
 
     async def stop(self, agent_id: AgentId, *, because: str = "it was shut down") -> None:
         """End an agent's loops, cancel what it has half done, call `on_shutdown` and close its mailbox. Idempotent."""
@@ -142,7 +148,7 @@ class Host:
         torn = resident.open > 0
         await _cancel((resident.answering or {}).values())
         if type(resident.agent).on_shutdown is not Agent.on_shutdown:
-            outside = current.set(Cursor(Run(nested_run_id(agent_id, f"on_shutdown@{self.id}"), agent_id)))
+            outside = current.set(Cursor(Run(nested_run_id(agent_id, f"on_shutdown@{self.id}"), agent_id, closing=True)))
             try:
                 await resident.agent.on_shutdown()
             except Exception as error:
@@ -150,6 +156,39 @@ class Host:
             finally:
                 current.reset(outside)
         if not torn:  # What a cancelled action left half changed is not sealed: on resume the action is done whole.
+            self._seal(resident)
+
+    async def supervise(self, main: Coroutine[Any, Any, T]) -> T:
+        """What ``main``, the root of a tree of runs, returns. Cancelled, the whole tree is told to stop first: then nothing it does while
+        it is torn down goes on record, where it would be in the way of what it goes on with when it is resumed."""
+        # Not by the task factory: it is the run's own task, not one that the run started.
+        task = asyncio.Task(main, loop=self._loop, context=copy_context())
+        cursor = current.get()
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            if cursor is not None:
+                self._interrupted.add(root_key(cursor.run.id))
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            raise
+        return task.result()
+
+    def is_winding_down(self, run: RunId) -> bool:
+        """Whether the tree of ``run`` was told to stop."""
+        return self._closing or root_key(run) in self._interrupted
+
+    def gave_up(self, run: Run) -> bool:
+        """Whether something in ``run`` that was cancelled was cancelled by the code that runs, not because it was told to stop."""
+        if self.is_winding_down(run.id) or run.is_loop:
+            return False
+        return run.agent in self.residents or (self._root is not None and run.agent == self._root.run.agent)
+
+    def seal_loop(self, run: Run) -> None:
+        """A control loop has done much since its agent was sealed: seal it, unless an action is half done."""
+        resident = self.residents.get(run.agent)
+        if resident is not None and not resident.open:
+            run.unsealed = 0
             self._seal(resident)
 
     def start_task(self, work: Coroutine[Any, Any, None], *, keep: bool = True) -> asyncio.Task[None]:
@@ -177,6 +216,12 @@ class Host:
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
         self._loop.set_task_factory(self._factory)
+
+    async def _deliver(self, agent_id: AgentId, posted: Sequence[EffectId]) -> None:
+        for effect in posted:
+            past = self.gateway.find(effect)
+            if past is not None and past.outcome is None:
+                await self.mailboxes.send(Envelope(to=agent_id, sender=self.id, message=Ask(intent=past.intent, reply_to="")))
 
     def _seal(self, resident: Resident) -> None:
         try:

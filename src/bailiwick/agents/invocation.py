@@ -18,13 +18,16 @@ from bailiwick.effects import Actuator, Intent, Outcome, Result, Seal, Status
 from bailiwick.errors import DeadlineExceeded, ReplayDiverged
 from bailiwick.ids import run_of
 
+REBUILD = timedelta(seconds=1)
+"""How long an action that missed its deadline may take when it is gone through again."""
+
 Emit = Callable[[bytes], Awaitable[None]]
 
 
 class Invocation(Actuator):
     """One call of one action of one agent."""
 
-    __slots__ = ("_acted", "_action", "_arguments", "_emit", "_remaining", "_resident")
+    __slots__ = ("_acted", "_action", "_arguments", "_emit", "_remaining", "_resident", "sent")
 
     def __init__(
         self, resident: Resident, action: Action, arguments: dict[str, Any], remaining: timedelta | None, emit: Emit | None
@@ -35,6 +38,13 @@ class Invocation(Actuator):
         self._remaining = remaining
         self._emit = emit
         self._acted = False
+        self.sent: list[msgspec.Raw] = []
+        """What a stream has yielded so far."""
+
+    @property
+    def streams(self) -> bool:
+        """Whether it answers with a stream."""
+        return self._action.signature.streams
 
     async def act(self, intent: Intent) -> Result:
         self._acted = True
@@ -52,8 +62,13 @@ class Invocation(Actuator):
     async def rebuild(self, intent: Intent, outcome: Outcome) -> None:
         """Go through a run that has ended once more, because the seal that was restored is older than its end: its effects are all
         on record, so nothing is done again, but the agent's state becomes what it was. Raises `ReplayDiverged`."""
+        if outcome.status is Status.CANCELLED:
+            return  # How far it came, nobody knows; what it had changed by then is not in the state.
+        late = outcome.failure is not None and outcome.failure.code == DeadlineExceeded.code
         try:
-            value = await self._run(intent, rebuilding=True)
+            # One that only waited, until its deadline passed, waits again: not for long.
+            async with asyncio.timeout(REBUILD.total_seconds() if late else None):
+                value = await self._run(intent, rebuilding=True, cut_off=late)
         except ReplayDiverged:
             raise
         except Exception as error:
@@ -66,10 +81,12 @@ class Invocation(Actuator):
     def seal(self) -> Seal | None:
         return self._resident.seal(ended=self._acted)
 
-    async def _run(self, intent: Intent, *, rebuilding: bool = False) -> bytes:
+    async def _run(self, intent: Intent, *, rebuilding: bool = False, cut_off: bool = False) -> bytes:
         resident, action = self._resident, self._action
         await resident.begin(exclusive=action.exclusive)
-        current.set(Cursor(Run(run_of(intent.id), resident.id, rebuilding=rebuilding)))
+        run = run_of(intent.id)
+        entry = resident.reentries.pop(run, None)
+        current.set(Cursor(Run(run, resident.id, rebuilding=rebuilding, cut_off=cut_off, entry=entry, code=action.code)))
         try:
             if action.signature.streams:
                 return await self._stream(action.function(resident.agent, **self._arguments))
@@ -79,14 +96,13 @@ class Invocation(Actuator):
 
     async def _stream(self, values: AsyncGenerator[Any]) -> bytes:
         """Send each value on its way as it comes; keep all, for the record."""
-        items: list[msgspec.Raw] = []
         async with aclosing(values):
             async for value in values:
                 item = self._action.signature.pack_result(value)
                 if self._emit is not None:
                     await self._emit(item)
-                items.append(msgspec.Raw(item))
-        return codec.encode(items)
+                self.sent.append(msgspec.Raw(item))
+        return codec.encode(self.sent)
 
 
 def _diverged(action: Action, intent: Intent, now: str) -> ReplayDiverged:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from bailiwick.agents.agent import Agent
 from bailiwick.agents.blueprint import Blueprint
-from bailiwick.agents.run import current
+from bailiwick.agents.run import Cursor
 from bailiwick.agents.turnstile import Turnstile
-from bailiwick.effects import Seal
-from bailiwick.errors import Refused
-from bailiwick.ids import AgentId, EffectId
+from bailiwick.effects import Reentry, Seal
+from bailiwick.ids import AgentId, EffectId, RunId
 from bailiwick.ledger import Sealed
 
 if TYPE_CHECKING:
@@ -36,6 +35,8 @@ class Resident:
         "loops",
         "name",
         "open",
+        "parked",
+        "reentries",
         "shutdown",
         "ticks",
     )
@@ -53,6 +54,10 @@ class Resident:
         self.open = 0
         """How many runs are half done."""
         self.ticks: dict[str, int] = {}
+        self.reentries: dict[RunId, Reentry] = {}
+        """Where runs go on that were under way when this agent was last sealed."""
+        self.parked: dict[RunId, Reentry] | None = None
+        """Runs that stand at a boundary of their own choice, waiting to be sealed."""
         self._sealed: bytes | None = None
         self._quiet: asyncio.Event | None = None
         self._turnstile = Turnstile() if blueprint.any_exclusive else None
@@ -65,6 +70,7 @@ class Resident:
         """Take state and tick counts from the newest seal. Raises `BadInput` if the class declares other state by now."""
         self.blueprint.restore(self.agent, sealed.seal.state)
         self.ticks = dict(sealed.seal.ticks)
+        self.reentries = dict(sealed.seal.runs)
         self._sealed = sealed.seal.state
 
     async def begin(self, *, exclusive: bool = False) -> None:
@@ -76,7 +82,7 @@ class Resident:
     def end(self) -> None:
         """A run that began has ended, well or badly."""
         self.open -= 1
-        if not self.open and self._quiet is not None:
+        if self._quiet is not None:
             self._quiet.set()
         if self._turnstile is not None:
             self._turnstile.leave()
@@ -95,19 +101,44 @@ class Resident:
             self._sealed = state
         return Seal(agent=self.id, state=state, ticks=dict(self.ticks), at_ns=self.host.clock.now_ns())
 
-    async def checkpoint(self) -> None:
-        """See `Agent.checkpoint`."""
-        cursor = current.get()
-        if cursor is not None and cursor.run.agent == self.id and not cursor.run.is_loop:
-            raise Refused("checkpoint() is for control loops: an action's state is sealed when the action ends")
-        while self.open:
-            self._quiet = self._quiet or asyncio.Event()
-            self._quiet.clear()
-            await self._quiet.wait()
+    async def seal_now(self, cursor: Cursor) -> None:
+        """See `Agent.seal`."""
+        if not cursor.run.is_loop:
+            await self.seal_run(cursor)
+            return
+        await self._until(lambda: not self.open)
         seal = self.seal()
         if seal is not None:
             self.host.gateway.seal(seal)
         await self.host.gateway.barrier()
+
+    async def seal_run(self, cursor: Cursor, step: int = -1) -> None:
+        """Seal the state and the place of a run that is under way. It waits until every other run of this agent has
+        ended or stands at such a boundary too."""
+        run = cursor.run
+        if run.rebuilding:
+            return
+        parked = self.parked = self.parked if self.parked is not None else {}
+        parked[run.id] = cursor.place(step)
+        if self._quiet is not None:
+            self._quiet.set()
+        try:
+            await self._until(lambda: self.open <= len(parked))
+            self._sealed = self.blueprint.state(self.agent)
+            self.blueprint.check_state(self._sealed)
+            self.host.gateway.seal(
+                Seal(agent=self.id, state=self._sealed, ticks=dict(self.ticks), at_ns=self.host.clock.now_ns(), runs=dict(parked))
+            )
+            run.unsealed = 0
+            await self.host.gateway.barrier()
+        finally:
+            del parked[run.id]
+
+    async def _until(self, settled: Callable[[], bool]) -> None:
+        while not settled():
+            self._quiet = self._quiet or asyncio.Event()
+            self._quiet.clear()
+            await self._quiet.wait()
 
     def answer(self, effect: EffectId, work: Coroutine[Any, Any, None]) -> None:
         """Run ``work``, the answer to ``effect``, as a task that `cancel` finds."""

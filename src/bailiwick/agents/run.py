@@ -14,6 +14,8 @@ from collections.abc import Coroutine
 from contextvars import Context, ContextVar, copy_context
 from typing import Any
 
+from bailiwick.agents.lineage import Lineage
+from bailiwick.effects import Reentry
 from bailiwick.errors import Refused
 from bailiwick.ids import AgentId, RunId
 
@@ -21,14 +23,52 @@ from bailiwick.ids import AgentId, RunId
 class Run:
     """One invocation of an action, or of a tick, a loop or a script."""
 
-    __slots__ = ("agent", "id", "is_loop", "rebuilding")
+    __slots__ = (
+        "agent",
+        "closing",
+        "code",
+        "cut_off",
+        "entry",
+        "id",
+        "is_loop",
+        "lineage",
+        "rebuilding",
+        "stepping",
+        "stopped",
+        "unsealed",
+    )
 
-    def __init__(self, run: RunId, agent: AgentId, *, is_loop: bool = False, rebuilding: bool = False) -> None:
+    def __init__(
+        self,
+        run: RunId,
+        agent: AgentId,
+        *,
+        is_loop: bool = False,
+        rebuilding: bool = False,
+        cut_off: bool = False,
+        closing: bool = False,
+        entry: Reentry | None = None,
+        code: str = "",
+    ) -> None:
         self.id = run
         self.agent = agent
         self.is_loop = is_loop
         self.rebuilding = rebuilding
         """True while a run that has ended is gone through again, only to rebuild the agent's state: it may do nothing new."""
+        self.cut_off = cut_off
+        """True if that run did not end by itself."""
+        self.closing = closing
+        """True for what an agent does when it is told to stop: it may act although its host winds down."""
+        self.entry = entry
+        """Where the run goes on, if it was sealed half way; None once that is behind it."""
+        self.code = code
+        """The digest of the code that runs."""
+        self.stopped: BaseException | None = None
+        """Why it may do nothing any more: an effect was left open, and going on would be guessing."""
+        self.lineage: Lineage | None = None
+        self.stepping = False
+        self.unsealed = 0
+        """Effects since the last seal."""
 
 
 class Cursor:
@@ -41,10 +81,34 @@ class Cursor:
         self._path = path
         self._asked = 0
         self._tasks = 0
+        if not path and run.entry is not None and run.entry.step < 0:
+            self.enter()
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the run's own task, and none that it started."""
+        return "/" not in self._path
+
+    def enter(self) -> None:
+        """Go on where the run was sealed."""
+        entry = self.run.entry
+        if entry is not None:
+            self._asked, self._tasks, self.run.entry = entry.asked, entry.tasks, None
+            self._path = f"g{entry.generation}." if entry.generation else ""
+
+    def place(self, step: int = -1) -> Reentry:
+        """Where the run goes on if it is sealed here."""
+        generation = int(self._path[1:-1]) if self._path else 0
+        return Reentry(asked=self._asked, tasks=self._tasks, step=step, generation=generation)
+
+    def coming(self) -> str:
+        """The position of the effect that will be asked for next."""
+        return f"{self._path}{self._asked + 1}"
 
     def next_position(self) -> str:
         """The position of the effect that is being asked for."""
         self._asked += 1
+        self.run.unsealed += 1
         return f"{self._path}{self._asked}"
 
     def for_new_task(self) -> Cursor:

@@ -1,8 +1,57 @@
 """The composition root: settings, and everything put together."""
 
 from bailiwick.bailiff.bailiwick import Bailiwick
+from bailiwick.bailiff.branches import Branched, branch_named, branches, go_live, remove, simulate
+from bailiwick.bailiff.branching import Part, fork, read_assumption, read_change
 from bailiwick.bailiff.compose import open_bailiwick, read_ledger, session
+from bailiwick.bailiff.cues import Step
+from bailiwick.bailiff.migrating import Migration, migrate, plan_migration
+from bailiwick.bailiff.recording import Recording, question
+from bailiwick.bailiff.records import Branch
+from bailiwick.bailiff.replaying import Replayed, replay
 from bailiwick.bailiff.root import Main, arguments_of, last_root
 from bailiwick.bailiff.settings import Settings, load, load_charter
+from bailiwick.bailiff.settling import Finding, check_unsettled, settle, settled, writing_process
+from bailiwick.bailiff.signing import Vouching, vouching
+from bailiwick.bailiff.vouch import Vouched, vouch
 
-__all__ = ["Bailiwick", "Main", "Settings", "arguments_of", "last_root", "load", "load_charter", "open_bailiwick", "read_ledger", "session"]
+__all__ = [
+    "Bailiwick",
+    "Branch",
+    "Branched",
+    "Finding",
+    "Main",
+    "Migration",
+    "Part",
+    "Recording",
+    "Replayed",
+    "Settings",
+    "Step",
+    "Vouched",
+    "Vouching",
+    "arguments_of",
+    "branch_named",
+    "branches",
+    "check_unsettled",
+    "fork",
+    "go_live",
+    "last_root",
+    "load",
+    "load_charter",
+    "migrate",
+    "open_bailiwick",
+    "plan_migration",
+    "question",
+    "read_assumption",
+    "read_change",
+    "read_ledger",
+    "remove",
+    "replay",
+    "session",
+    "settle",
+    "settled",
+    "simulate",
+    "vouch",
+    "vouching",
+    "writing_process",
+]

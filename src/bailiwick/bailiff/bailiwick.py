@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from bailiwick.agents import Agent, Handle, Host, Receipt
-from bailiwick.bailiff.root import Main, Root, last_root, new_root
+from bailiwick.agents import STEP_EFFECTS, Agent, Cursor, Handle, Host, Receipt, Saga, Undone, steps, take_back_each
+from bailiwick.bailiff.root import Main, Origin, Root, last_root, new_root
+from bailiwick.bailiff.watched import Watched
 from bailiwick.clock import Clock
 from bailiwick.codec import encode
-from bailiwick.effects import Intent, Outcome, Tool, rebuild
+from bailiwick.effects import Intent, Outcome, Seal, Tool, rebuild
 from bailiwick.errors import ActionFailed
 from bailiwick.gateway import SESSION, Gateway
 from bailiwick.grants import Purse
-from bailiwick.ids import RunId
-from bailiwick.ledger import Entry, Ledger
+from bailiwick.ids import EffectId, RunId, ask_of
+from bailiwick.ledger import Ledger
 
 A = TypeVar("A", bound=Agent)
+T = TypeVar("T")
 
 NO_ARGUMENTS = encode({})
+UNDO = "undo"
+"""The name of runs that take back what others did."""
 
 
 class Bailiwick:
@@ -29,11 +33,15 @@ class Bailiwick:
     The script's own calls stand on the record under a run, as an agent's do: that of ``main``, or of the session.
     """
 
-    def __init__(self, ledger: Ledger, gateway: Gateway, host: Host, purse: Purse, clock: Clock) -> None:
+    def __init__(self, ledger: Ledger, gateway: Gateway, host: Host, purse: Purse, clock: Clock, origin: Origin) -> None:
         self._ledger = ledger
         self._gateway = gateway
         self._host = host
         self._clock = clock
+        self._origin = origin
+        self._undoing = asyncio.Lock()
+        self.record = Watched(ledger, gateway)
+        """The record, for those who watch."""
         self.purse = purse
         """What this process was granted, holds and has spent."""
 
@@ -59,12 +67,12 @@ class Bailiwick:
         After a crash, `resume` goes on with it. Raises what ``main`` raises.
         """
         root = Root(self._host, main, self)
-        return await self._perform(root, new_root(name or _name(main), root.signature.pack(args, kwargs), self._clock.now_ns()))
+        return await self._perform(root, self._new(name or _name(main), root.signature.pack(args, kwargs), root.code))
 
     async def run_texts(self, main: Main, texts: Sequence[str], *, name: str) -> Any:
         """Like `run`, with arguments as a person types them, read as ``main``'s hints say. Raises `BadInput`."""
         root = Root(self._host, main, self)
-        return await self._perform(root, new_root(name, root.signature.parse(texts), self._clock.now_ns()))
+        return await self._perform(root, self._new(name, root.signature.parse(texts), root.code))
 
     async def resume(self, main: Main, /, *, name: str | None = None, run: RunId | None = None) -> Any:
         """Go on with the newest run called ``name``, or with ``run``, from its record: with the arguments it was started with, and
@@ -73,21 +81,42 @@ class Bailiwick:
         self._gateway.resume(root.run)
         return await self._perform(Root(self._host, main, self), root)
 
-    def newest(self, name: str) -> RunId | None:
-        """The newest run called ``name`` on this record, under way or ended; None if there never was one."""
-        return self._gateway.past.newest(name)
+    def steps(self, items: Iterable[T] | AsyncIterable[T], *, every: int = STEP_EFFECTS) -> AsyncIterator[T]:
+        """A loop of ``main`` that seals by itself; see `Agent.steps`. A script has no state: what its steps add up to belongs to agents."""
 
-    def entries(self, after: int = 0) -> Iterator[Entry]:
-        """The durable entries of the record, for those who watch."""
-        return self._ledger.entries(after)
+        async def seal(cursor: Cursor, step: int) -> None:
+            run = cursor.run
+            self._gateway.seal(Seal(agent=run.agent, state=b"", at_ns=self._clock.now_ns(), runs={run.id: cursor.place(step)}))
+            run.unsealed = 0
+            await self._gateway.barrier()
 
-    async def barrier(self) -> None:
-        """Return once all that is on record so far is durable, and so among `entries`. Raises `LedgerUnavailable`."""
-        await self._gateway.barrier()
+        return steps(items, every, seal)
 
-    def recorded_until(self) -> int:
-        """The number of the newest entry of the record."""
-        return self._ledger.head().seq
+    def version(self, change: str, newest: int = 1) -> int:
+        """Which version of a change in its code this run of ``main`` goes by; see `Agent.version`."""
+        return self._host.asking.version(change, newest)
+
+    def saga(self) -> Saga:
+        """Several effects that are all done, or taken back: ``async with bw.saga() as saga: await saga.use(…)``; see `Saga`."""
+        return Saga(self._host)
+
+    async def undo(self, steps: Sequence[tuple[Tool, EffectId]], *, keep_going: bool = False) -> list[Undone]:
+        """Take effects back, in the order of ``steps``, each by what its tool declares, in a run of its own called ``undo``.
+
+        Returns what came of each; after the first that fails the others are not tried, unless ``keep_going``. What a crash cut off
+        goes on when the same is asked for again; nothing is taken back twice. Raises `NotFound` or `Refused` for an effect
+        that cannot be taken back (see `plan_undo`), with those before it taken back.
+        """
+
+        async def undo(_: Bailiwick, effects: list[EffectId], keep_going: bool) -> list[Undone]:
+            tools = [tool for tool, _ in steps]
+            return await take_back_each(self._host, zip(tools, effects, strict=True), keep_going=keep_going)
+
+        root = Root(self._host, undo, self)
+        arguments = root.signature.pack(([effect for _, effect in steps], keep_going), {})
+        async with self._undoing:
+            self._withdraw_cut_off(UNDO)
+            return await self._perform(root, self._new(UNDO, arguments, root.code))
 
     @asynccontextmanager
     async def session(self) -> AsyncGenerator[None]:
@@ -99,7 +128,7 @@ class Bailiwick:
             opened.set()
             await ended.wait()
 
-        intent = new_root(SESSION, NO_ARGUMENTS, self._clock.now_ns())
+        intent = self._new(SESSION, NO_ARGUMENTS)
         holding = asyncio.ensure_future(self._gateway.perform(intent, Root(self._host, session, self)))
         opening = asyncio.ensure_future(opened.wait())
         await asyncio.wait([holding, opening], return_when=asyncio.FIRST_COMPLETED)
@@ -111,6 +140,16 @@ class Bailiwick:
         finally:
             ended.set()
             await holding
+
+    def _withdraw_cut_off(self, name: str) -> None:
+        """Nobody goes on with the newest run called ``name``, if a crash cut it off: another takes its place."""
+        cut_off = self._gateway.past.newest(name)
+        past = self._gateway.find(ask_of(cut_off)) if cut_off is not None else None
+        if past is not None:
+            self._gateway.withdraw(past.intent)
+
+    def _new(self, name: str, arguments: bytes, code: str = "") -> Intent:
+        return new_root(name, arguments, self._clock.now_ns(), self._origin, code)
 
     async def _perform(self, root: Root, intent: Intent) -> Any:
         outcome = await self._gateway.perform(intent, root)

@@ -2,57 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from bailiwick.agents import Host
 from bailiwick.bailiff.bailiwick import Bailiwick
+from bailiwick.bailiff.root import Origin
 from bailiwick.bailiff.settings import Settings, load
+from bailiwick.bailiff.signing import notary_for
 from bailiwick.clock import Clock, SystemClock
+from bailiwick.effects import Actuator, Tool
 from bailiwick.gateway import Gateway
 from bailiwick.grants import Purse
+from bailiwick.ids import new_grant_id
 from bailiwick.ledger import Ledger
+from bailiwick.mailboxes import Mailboxes
 from bailiwick.mailboxes.backends.local import LocalMailboxes
 from bailiwick.tools import Toolbox
 
+ActuatorOf = Callable[[Tool], Actuator]
+Around = Callable[[ActuatorOf], ActuatorOf]
+Carrying = Callable[[Mailboxes], Mailboxes]
+
 
 def open_ledger(settings: Settings) -> Ledger:
-    """The ledger that ``settings`` name, ready for writing. Raises `LedgerUnavailable` or `CorruptLedger`."""
+    """The ledger that ``settings`` name, ready for writing. Raises `LedgerUnavailable`, `CorruptLedger` or `BadInput`."""
     if settings.ledger == "memory":
         from bailiwick.ledger.backends.memory import MemoryLedger
 
         return MemoryLedger()
+    if settings.ledger == "postgres":
+        from bailiwick.ledger.backends.postgres import PostgresLedger
+
+        return PostgresLedger.open(settings.postgres_url, stream=settings.stream)
     from bailiwick.ledger.backends.sqlite import SqliteLedger
 
-    return SqliteLedger.open(settings.ledger_path)
+    return SqliteLedger.open(settings.ledger_path, segment_entries=settings.segment_entries)
 
 
 def read_ledger(settings: Settings) -> Ledger:
-    """The ledger on disk, for reading only, also while another process writes it. Raises `NotFound` or `CorruptLedger`."""
+    """The ledger on disk, for reading only, also while another process writes it. Raises `NotFound`, `CorruptLedger` or `BadInput`."""
+    if settings.ledger == "postgres":
+        from bailiwick.ledger.backends.postgres import PostgresLedger
+
+        return PostgresLedger.open(settings.postgres_url, stream=settings.stream, read_only=True)
     from bailiwick.ledger.backends.sqlite import SqliteLedger
 
     return SqliteLedger.open(settings.ledger_path, read_only=True)
 
 
 @asynccontextmanager
-async def open_bailiwick(settings: Settings, *, clock: Clock | None = None, ledger: Ledger | None = None) -> AsyncGenerator[Bailiwick]:
+async def open_bailiwick(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    ledger: Ledger | None = None,
+    around: Around | None = None,
+    carrying: Carrying | None = None,
+) -> AsyncGenerator[Bailiwick]:
     """Everything an agent needs, put together; taken apart in good order at the end of the block, also after an error.
 
-    ``ledger`` replaces the one that ``settings`` name; it is closed too.
+    ``ledger`` replaces the one that ``settings`` name; it is closed too. ``around`` is given what would act on each tool, and says what
+    does instead; ``carrying`` likewise for what carries mail.
     """
     clock = clock or SystemClock()
     async with AsyncExitStack() as closing:
+        signs = ledger is None
         ledger = ledger or open_ledger(settings)
         closing.push_async_callback(ledger.close)
+        notary = notary_for(settings, ledger, clock, settings.anchors) if signs else None
+        if notary is not None:
+            closing.push_async_callback(notary.close)
         purse = Purse(settings.budget)
         gateway = Gateway(ledger, settings.charter, purse, clock)
         toolbox = Toolbox(clock, workers=settings.workers)
         closing.push_async_callback(toolbox.close)
-        host = Host(gateway, LocalMailboxes(), clock, toolbox.actuator, mailbox_capacity=settings.mailbox_capacity)
+        actuator_of = around(toolbox.actuator) if around is not None else toolbox.actuator
+        host = Host(
+            gateway,
+            carrying(LocalMailboxes()) if carrying is not None else LocalMailboxes(),
+            clock,
+            actuator_of,
+            mailbox_capacity=settings.mailbox_capacity,
+        )
         await host.open()
         closing.push_async_callback(host.close)
-        yield Bailiwick(ledger, gateway, host, purse, clock)
+        origin = Origin(principal=settings.principal, grant=new_grant_id(clock.now_ns()), charter=settings.charter.digest)
+        yield Bailiwick(ledger, gateway, host, purse, clock, origin)
 
 
 @asynccontextmanager

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, NamedTuple
 
 from bailiwick import codec
-from bailiwick.agents import Host, Run
+from bailiwick.agents import Host, Run, digest_of
 from bailiwick.effects import Actuator, EffectClass, Intent, Kind, Result, Signature
 from bailiwick.errors import NotFound
 from bailiwick.gateway import Recollection
 from bailiwick.ids import RunId, agent_of, ask_of, new_run_id, run_of
 from bailiwick.ledger import Ledger
 
-Main = Callable[..., Awaitable[Any]]
+Main = Callable[..., Coroutine[Any, Any, Any]]
 
 
 class Root(Actuator):
@@ -24,14 +24,29 @@ class Root(Actuator):
         self._main = main
         self._first = first
         self.signature = Signature(main, method=True)
+        self.code = digest_of(main)
 
     async def act(self, intent: Intent) -> Result:
         arguments = self.signature.unpack(intent.arguments)
-        with self._host.rooted(Run(run_of(intent.id), intent.agent)):
-            return Result(value=self.signature.pack_result(await self._main(self._first, **arguments)))
+        run = run_of(intent.id)
+        sealed = self._host.gateway.last_seal(intent.agent)
+        entry = sealed.seal.runs.get(run) if sealed is not None else None
+        with self._host.rooted(Run(run, intent.agent, entry=entry, code=self.code)):
+            return Result(value=self.signature.pack_result(await self._host.supervise(self._main(self._first, **arguments))))
 
 
-def new_root(name: str, arguments: bytes, now_ns: int) -> Intent:
+class Origin(NamedTuple):
+    """Where the authority of a tree of runs comes from."""
+
+    principal: str
+    """Who answers for it."""
+    grant: str
+    """What pays."""
+    charter: str
+    """The digest of the charter it begins under."""
+
+
+def new_root(name: str, arguments: bytes, now_ns: int, origin: Origin, code: str = "") -> Intent:
     """The intent that opens a new tree of runs."""
     run = new_run_id(now_ns)
     effect = ask_of(run)
@@ -45,6 +60,8 @@ def new_root(name: str, arguments: bytes, now_ns: int) -> Intent:
         effect=EffectClass.IDEMPOTENT,
         arguments=arguments,
         at_ns=now_ns,
+        code=code,
+        **origin._asdict(),
     )
 
 

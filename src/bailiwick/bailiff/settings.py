@@ -7,12 +7,15 @@ working directory, that over ``$XDG_CONFIG_HOME/bailiwick/config.toml``, that ov
 from __future__ import annotations
 
 import difflib
+import getpass
 import os
 import re
+import socket
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import msgspec
 
@@ -31,19 +34,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     home: str = ""
     """Where state lives: the ledger and what examples write. Empty: ``$XDG_STATE_HOME/bailiwick``."""
     ledger: str = "sqlite"
-    """``sqlite``: durable, in ``home``. ``memory``: gone when the process ends."""
+    """``sqlite``: durable, in ``home``. ``postgres``: durable, in the database at ``postgres_url``, for many hosts. ``memory``: gone
+    when the process ends."""
+    postgres_url: str = ""
+    """``postgresql://USER@HOST/DATABASE``. Rather than in here, keep the password where libpq looks for it, such as ``~/.pgpass``."""
+    stream: str = "main"
+    """What this host writes in a ledger that many hosts share; each needs a name of its own."""
+    segment_entries: int = 1_000_000
+    """A ledger's file with so many entries is put aside, and the record goes on in a new one; 0: never. For ``sqlite``."""
+    anchors: tuple[str, ...] = ()
+    """Where signatures over the record are kept besides in it: files that those who can write the record cannot change."""
     workers: int = 0
     """How many worker processes tools may use; 0: one for each processor."""
     mailbox_capacity: int = 1_000
     """How many unfinished asks one agent may have before those who ask wait."""
+    principal: str = ""
+    """Who answers for what is run: a person, or a program on its own. Empty: the login name at this machine."""
     charter: Charter = Charter()
     budget: Budget = Budget()
 
     def __post_init__(self) -> None:
-        if self.ledger not in ("sqlite", "memory"):
-            raise ValueError('`ledger` is "sqlite" or "memory"')
-        if self.workers < 0 or self.mailbox_capacity < 1:
-            raise ValueError("`workers` is 0 or more, `mailbox_capacity` 1 or more")
+        if self.ledger not in ("sqlite", "postgres", "memory"):
+            raise ValueError('`ledger` is "sqlite", "postgres" or "memory"')
+        if self.workers < 0 or self.mailbox_capacity < 1 or self.segment_entries < 0:
+            raise ValueError("`workers` and `segment_entries` are 0 or more, `mailbox_capacity` 1 or more")
 
     @property
     def home_path(self) -> Path:
@@ -54,6 +68,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def ledger_path(self) -> Path:
         """The ledger's file."""
         return self.home_path / "ledger.sqlite"
+
+    @property
+    def key_path(self) -> Path:
+        """The file of the key that signs the record."""
+        return self.home_path / "ledger.key"
+
+    @property
+    def anchor_path(self) -> Path:
+        """The file in ``home`` that notes what was signed, so that a record that lost its end, or was written anew, is not gone on with."""
+        if self.ledger == "postgres":
+            return self.home_path / f"ledger.{quote(self.stream, safe='')}.anchors"
+        return self.ledger_path.with_name(f"{self.ledger_path.name}.anchors")
 
 
 class CharterFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -81,6 +107,7 @@ def load(environment: Mapping[str, str] | None = None, **given: Any) -> Settings
     merged |= _from_environment(env)
     merged |= {name: str(value) if isinstance(value, Path) else value for name, value in given.items() if value is not None}
     merged["home"] = merged.get("home") or str(_xdg(env, "XDG_STATE_HOME", ".local/state") / "bailiwick")
+    merged["principal"] = merged.get("principal") or f"{getpass.getuser()}@{socket.gethostname()}"
     merged["workers"] = merged.get("workers") or os.cpu_count() or 1
     return _convert(merged, Settings, "settings")
 
@@ -95,7 +122,9 @@ def load_charter(path: Path) -> tuple[Charter, Budget]:
 
 def _from_environment(env: Mapping[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name, kind in (("home", str), ("ledger", str), ("workers", int), ("mailbox_capacity", int)):
+    texts = ("home", "ledger", "postgres_url", "stream")
+    numbers = ("workers", "mailbox_capacity", "segment_entries")
+    for name, kind in (*((text, str) for text in texts), *((number, int) for number in numbers), ("principal", str)):
         text = env.get(f"BAILIWICK_{name.upper()}")
         if text:
             try:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from bailiwick import codec
 from bailiwick.effects import EffectClass
 
 
@@ -44,6 +45,11 @@ class Charter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     allow: tuple[Rule, ...] = REVERSIBLE
     deny: tuple[Rule, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """16 hex digits: the same for the same rules in the same order. Records name rules by their number in the charter of this digest."""
+        return codec.digest(codec.encode(self))[:16]
 
     def verdict(self, tool: str, effect: EffectClass | None) -> Verdict:
         """Denied if any deny rule covers it, else allowed if any allow rule does, else denied."""

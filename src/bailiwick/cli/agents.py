@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 import click
 
-from bailiwick import codec
-from bailiwick.cli.effects import records
 from bailiwick.cli.options import home_option, json_option
-from bailiwick.cli.show import print_json, print_table, when
+from bailiwick.cli.reading import records
+from bailiwick.cli.show import given_to, print_json, print_table, when
 from bailiwick.effects import Kind, fold
 from bailiwick.ids import agent_of
 
@@ -46,7 +44,7 @@ def ls(run: str | None, home: str | None, as_json: bool) -> None:
     found = [
         {
             "id": (agent := agent_of(effect.intent.id)),
-            "name": codec.decode(effect.intent.arguments, dict[str, Any])["name"],
+            "name": given_to(effect).get("name", effect.intent.tool),
             "class": effect.intent.tool,
             "run": effect.intent.run,
             "state": effect.state,

@@ -16,6 +16,7 @@ COMMANDS = {
     "demo": ("bailiwick.cli.demo", "Run a real campaign: closed-loop molecular design."),
     "effects": ("bailiwick.cli.effects", "Look at what agents did, and prove that the record is whole."),
     "run": ("bailiwick.cli.run", "Run a script's main(bw) on the record."),
+    "runs": ("bailiwick.cli.runs", "Look at runs, go through them again, move them to changed code."),
 }
 INTERRUPTED = 130
 

@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 import click
 
-from bailiwick.bailiff import load, read_ledger
+from bailiwick.cli.detail import show
+from bailiwick.cli.diff import diff
+from bailiwick.cli.export import export
 from bailiwick.cli.options import home_option, json_option
-from bailiwick.cli.show import effect_as_json, print_json, print_table, printable, when
-from bailiwick.effects import Effect, Kind, Record, fold
-from bailiwick.errors import BadInput, NotFound
+from bailiwick.cli.reading import Reading
+from bailiwick.cli.settle import settle
+from bailiwick.cli.show import effect_as_json, print_json, print_table, seconds, when
+from bailiwick.cli.tidy import tidy
+from bailiwick.cli.tree import tree
+from bailiwick.cli.undo import undo
+from bailiwick.cli.verify import anchor, verify
+from bailiwick.cli.why import why
+from bailiwick.clock import SystemClock
+from bailiwick.effects import STATES, Effect, Kind
 from bailiwick.ids import ask_of, root_key
-from bailiwick.ledger import verify
-
-STATES = ("done", "failed", "refused", "open")
 
 
 @click.group()
 def effects() -> None:
-    """Look at what agents did, and prove that the record is whole.
+    """Look at what agents did, take it back, and prove that the record is whole.
 
     \b
     Examples:
       bailiwick effects ls --limit 20
       bailiwick effects ls --state failed --json | jq '.[].id'
-      bailiwick effects show eff_019a…
+      bailiwick effects why eff_019a…
+      bailiwick effects tree
       bailiwick effects verify
     """
+
+
+for command in (anchor, diff, export, settle, show, tidy, tree, undo, verify, why):
+    effects.add_command(command)
 
 
 @effects.command()
@@ -38,14 +49,14 @@ def effects() -> None:
 @home_option
 @json_option
 def ls(run: str | None, tool: str | None, state: str | None, limit: int, home: str | None, as_json: bool) -> None:
-    """List effects, the newest last."""
-    found = [
-        effect for effect in _those_under(run, fold(records(home))) if tool in (None, effect.intent.tool) and state in (None, effect.state)
-    ]
+    """List effects, the newest last. What is open may be under way; `in doubt` waits for a person."""
+    reading = Reading(home, trees=[run] if run else ())
+    found = [effect for effect in _those_under(run, reading) if tool in (None, effect.intent.tool) and state in (None, effect.state)]
     shown = found[-limit:]
     if as_json:
-        print_json([effect_as_json(effect, payloads=False) for effect in shown])
+        print_json([effect_as_json(effect, payloads=False) | {"in_doubt": reading.in_doubt(effect)} for effect in shown])
         return
+    now_ns = SystemClock().now_ns()
     rows = [
         (
             effect.intent.id,
@@ -53,64 +64,35 @@ def ls(run: str | None, tool: str | None, state: str | None, limit: int, home: s
             effect.intent.kind.value,
             effect.intent.tool,
             effect.intent.effect.value,
-            effect.state,
-            "" if effect.took_s is None else f"{effect.took_s * 1e3:.1f}",
+            reading.state(effect),
+            seconds(effect.took_s) or f"for {seconds((now_ns - effect.intent.at_ns) / 1e9)}",
         )
         for effect in shown
     ]
-    print_table(("id", "when", "kind", "tool", "class", "state", "ms"), rows, empty="no effects on record match")
+    print_table(("id", "when", "kind", "tool", "class", "state", "took"), rows, empty="no effects on record match")
     if len(found) > limit:
         click.echo(f"{len(found) - limit} older ones are not shown; raise --limit", err=True)
+    _name_the_way_out(reading, shown)
 
 
-@effects.command()
-@click.argument("effect_id", metavar="ID")
-@home_option
-@json_option
-def show(effect_id: str, home: str | None, as_json: bool) -> None:
-    """Show one effect whole: who asked, what, with which arguments, and what came of it. Of ID its beginning or its end is enough."""
-    found = [effect for key, effect in fold(records(home)).items() if key.startswith(effect_id) or key.endswith(effect_id)]
-    if not found:
-        raise NotFound(f"no effect on record has an id that begins or ends with {effect_id}; `bailiwick effects ls` lists them")
-    if len(found) > 1:
-        raise BadInput(f"{len(found)} effects have ids that begin or end with {effect_id}: give more of it")
-    shown = effect_as_json(found[0], payloads=True)
-    if as_json:
-        print_json(shown)
-        return
-    failure = shown.pop("failure")
-    for name, value in shown.items():
-        if value is not None:
-            click.echo(f"{name:<10} {printable(str(value))}")
-    if failure:
-        click.echo(printable(f"{'failure':<10} {failure['type']}: {failure['message']}\n{failure['traceback'].rstrip()}"))
-
-
-@effects.command("verify")
-@home_option
-@json_option
-def verify_record(home: str | None, as_json: bool) -> None:
-    """Walk the hash chain from the first entry to the last: finds any entry that was edited, moved, put in or lost.
-
-    Keep the head it prints somewhere else, and a later run shows whether the end was cut off.
-    """
-    head = verify(read_ledger(load(home=home)).entries())
-    if as_json:
-        print_json({"entries": head.seq, "head": head.hash.hex(), "intact": True})
-    else:
-        click.echo(f"{head.seq} entries, each one chained to the one before it; head {head.hash.hex()}")
-
-
-def records(home: str | None) -> Iterator[tuple[int, Record]]:
-    """The record, numbered. Raises `NotFound` where there is none."""
-    return ((entry.seq, entry.record) for entry in read_ledger(load(home=home)).entries())
-
-
-def _those_under(run: str | None, folded: dict[str, Effect]) -> list[Effect]:
+def _those_under(run: str | None, reading: Reading) -> Iterable[Effect]:
     """The effects of ``run``; of everything below it, if it is the root of a tree; all, if it is None."""
+    folded = reading.effects
     if run is None:
-        return list(folded.values())
+        return folded.values()
     opened_by = folded.get(ask_of(run))
     if opened_by is not None and opened_by.intent.kind is Kind.RUN:
         return [effect for effect in folded.values() if root_key(effect.intent.id) == root_key(run)]
     return [effect for effect in folded.values() if effect.intent.run == run]
+
+
+def _name_the_way_out(reading: Reading, shown: Iterable[Effect]) -> None:
+    """An effect in doubt stops its run until somebody says what came of it: say how."""
+    waiting = [effect.intent.id for effect in shown if reading.in_doubt(effect)]
+    if waiting:
+        more = f", and {len(waiting) - 1} more" if len(waiting) > 1 else ""
+        click.echo(
+            f"in doubt: {waiting[0]}{more}. Look at what it touched, then say what came of it: "
+            f"`bailiwick effects settle {waiting[0]} --done VALUE`, `--failed WHY` or `--retry`",
+            err=True,
+        )

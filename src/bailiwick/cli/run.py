@@ -6,6 +6,7 @@ import inspect
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import click
@@ -37,7 +38,7 @@ def run(file: Path, args: tuple[str, ...], resume: bool, run_id: str | None, cha
     """
     if resume and args:
         raise BadInput("--resume takes its arguments from the record; leave out " + " ".join(args))
-    main = _main_in(file)
+    main = main_in(file)
     limits: dict[str, Any] = {}
     if charter is not None:
         limits["charter"], limits["budget"] = load_charter(charter)
@@ -61,20 +62,32 @@ async def _go(bw: Bailiwick, main: Main, name: str, args: tuple[str, ...], resum
     return await bw.run_texts(main, args, name=name)
 
 
-def _main_in(file: Path) -> Main:
+def main_in(file: Path) -> Main:
     """Import FILE under its own name, so that worker processes find its functions. Raises `NotFound` or `BadInput`."""
+    main = getattr(import_file(file), "main", None)
+    if not inspect.iscoroutinefunction(main):
+        raise BadInput(f"{file}: defines no `async def main(bw, ...)`")
+    return main
+
+
+def import_file(file: Path) -> ModuleType:
+    """The module in FILE, imported under its own name if it is not yet. Raises `NotFound` or `BadInput`."""
     if not file.is_file():
         raise NotFound(f"{file}: no such file")
     path = file.resolve()
-    if path.stem in sys.modules:
+    there = sys.modules.get(path.stem)
+    if there is not None:
+        if getattr(there, "__file__", None) == str(path):
+            return there
         raise BadInput(f"{file}: a module named `{path.stem}` is imported already; give the file another name")
     spec = spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise BadInput(f"{file}: not a Python file")
     module = sys.modules[path.stem] = module_from_spec(spec)
     sys.path.insert(0, str(path.parent))
-    spec.loader.exec_module(module)
-    main = getattr(module, "main", None)
-    if not inspect.iscoroutinefunction(main):
-        raise BadInput(f"{file}: defines no `async def main(bw, ...)`")
-    return main
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[path.stem]  # Half a module must not pass for a whole one.
+        raise
+    return module

@@ -252,7 +252,7 @@ class Attestation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     key: bytes
     """32 bytes: the Ed25519 public key (RFC 8032)."""
     signature: bytes
-    """64 bytes over ``seq`` and ``hash``."""
+    """64 bytes over ``seq``, ``hash`` and ``at_ns``; `bailiwick.ledger.attest` spells them out."""
     at_ns: int = 0
 
 

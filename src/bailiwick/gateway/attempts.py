@@ -168,7 +168,8 @@ def in_doubt(intent: Intent, why: str) -> InDoubt:
     """The error for an effect of which only a person can say whether it happened."""
     return InDoubt(
         f"`{intent.tool}` ({intent.effect}) may have happened and is not repeated: {why}. Look at what it touches, then say so: "
-        f"`bailiwick effects settle {intent.id} --done VALUE`, `--failed WHY` or `--retry`; `bailiwick effects show {intent.id}` has its arguments",
+        f"`bailiwick effects settle {intent.id} --done VALUE`, `--failed WHY` or `--retry`; `bailiwick effects show "
+        f"{intent.id}` has its arguments",
         effect=intent.id,
         tool=intent.tool,
     )

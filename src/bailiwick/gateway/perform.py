@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
 from bailiwick import codec
 from bailiwick.charter import Charter
 from bailiwick.clock import Clock
 from bailiwick.effects import Actuator, Attempt, EffectClass, Failure, Intent, Kind, Outcome, Record, Seal, Status, describe
-from bailiwick.errors import BailiwickError, NotAllowed, NotFound, Refused, ReplayDiverged, Stopping
+from bailiwick.errors import BailiwickError, NotAllowed, NotFound, Refused, ReplayDiverged
 from bailiwick.gateway.attempts import Attempts, done
 from bailiwick.gateway.recollection import Recollection
+from bailiwick.gateway.undo import check_stands, undo_of
 from bailiwick.grants import NOTHING_HELD, Hold, Purse
 from bailiwick.ids import AgentId, EffectId, RunId
 from bailiwick.ledger import Ledger, Past, Sealed
@@ -33,7 +36,6 @@ class Gateway:
         """Roots whose spending is in the purse: those begun or resumed here."""
         self._verdicts: dict[tuple[Kind, str, EffectClass], str | NotAllowed] = {}
         self._until_milestone = MILESTONE_ENTRIES
-        self._closing = False
 
     async def perform(self, intent: Intent, actuator: Actuator) -> Outcome:
         """Have ``actuator`` do what ``intent`` says, at most once, and return what came of it, well or badly.
@@ -48,8 +50,6 @@ class Gateway:
             same_question(past, intent)
             if past.outcome is not None:  # The past is read, never redone.
                 return await self._recall(past, past.outcome, actuator)
-        if self._closing:
-            raise Stopping("this host is shutting down; what is asked now stays open")
         try:
             allowed = self._check(intent)  # Deny wins; what nothing allows is denied.
             hold = self._hold(intent, actuator)  # Paid for before it happens.
@@ -79,7 +79,10 @@ class Gateway:
         return outcome
 
     def resume(self, root: RunId) -> None:
-        """Go on with the tree of ``root`` here: what it spent is spent."""
+        """Go on with the tree of ``root`` here: what it spent is spent. Raises `Refused` if what it goes by was taken back since."""
+        for undone in self.past.undone(root):
+            past = self._ledger.find(undone)
+            check_stands(past, past and self._ledger.find(undo_of(past.intent, run=root, agent=past.intent.agent, at_ns=0).id))
         if root not in self._counted:
             self._counted.add(root)
             for tool, (calls, cost) in self.past.spent(root).items():
@@ -107,14 +110,19 @@ class Gateway:
         else:
             same_question(past, intent)
 
+    def withdraw(self, intent: Intent, value: bytes = b"", seal: Seal | None = None) -> None:
+        """Whoever asked took the question back, and was not told to stop: that is how it ended. Nothing, if it has ended already, or
+        never began. ``value`` is what a stream had yielded; ``seal`` the state of who was asked."""
+        past = self._ledger.find(intent.id)
+        if past is None or past.outcome is not None:
+            return
+        now_ns = self._clock.now_ns()
+        outcome = Outcome(id=intent.id, status=Status.CANCELLED, value=value, started_ns=past.intent.at_ns, ended_ns=now_ns)
+        self._conclude(past.intent, outcome, seal)
+
     def note(self, intent: Intent, outcome: Outcome) -> None:
         """Put an effect on record together with its outcome that nobody acts on: the run notes something about itself."""
         self._append(intent, outcome)
-
-    def stop(self) -> None:
-        """Refuse all that is not on record from now on; what is asked for while a host winds down would take the place of what its
-        run goes on with when it is resumed."""
-        self._closing = True
 
     def last_seal(self, agent: AgentId) -> Sealed | None:
         """The newest state on record of ``agent``."""
@@ -128,6 +136,10 @@ class Gateway:
         """Put an agent's state on record by itself, outside any effect: after a timer's tick, or from a loop."""
         self._append(seal)
         self.past.sealed(seal)
+
+    def supersede(self, outcomes: Sequence[Outcome], seal: Seal) -> None:
+        """Put on record, together, that a run goes on from ``seal`` with other code, and how what the old code had left open ended."""
+        self._append(*outcomes, seal)
 
     async def barrier(self) -> None:
         """Return once all that was recorded so far is durable. Raises `LedgerUnavailable`."""
@@ -159,7 +171,9 @@ class Gateway:
         return Outcome(id=intent.id, status=status, failure=failure, started_ns=started_ns, ended_ns=self._clock.now_ns())
 
     def _record(self, intent: Intent, outcome: Outcome, actuator: Actuator) -> None:
-        seal = actuator.seal()
+        self._conclude(intent, outcome, actuator.seal())
+
+    def _conclude(self, intent: Intent, outcome: Outcome, seal: Seal | None) -> None:
         self._append(*((outcome,) if seal is None else (outcome, seal)))
         self.past.note(intent, outcome)
         if seal is not None:

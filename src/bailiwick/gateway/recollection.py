@@ -8,6 +8,7 @@ seals it now and then as agents are sealed (a *milestone*): whoever opens the re
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import cast
 
 from bailiwick import codec
 from bailiwick.effects import FREE, Cost, Intent, Kind, Outcome, Seal, Status
@@ -52,7 +53,9 @@ class Recollection:
                     kept.under_way[intent.run] = intent.tool
                 else:
                     self._forget(intent.run)
-            case Kind.UNDO | Kind.VERSION:
+            case Kind.UNDO:
+                self._undone(intent, outcome)
+            case Kind.VERSION:
                 pass
 
     def sealed(self, seal: Seal) -> None:
@@ -74,6 +77,10 @@ class Recollection:
     def posted(self, agent: AgentId) -> Sequence[EffectId]:
         """The one-way asks of ``agent`` that have no outcome. Whoever sent them does not wait, and may be gone."""
         return tuple(self._kept.posted.get(agent, ()))
+
+    def undone(self, root: RunId) -> Sequence[EffectId]:
+        """What was done in the tree of ``root`` and taken back by another, while that tree has not ended."""
+        return tuple(self._kept.undone.get(root_key(root), ()))
 
     def newest(self, name: str) -> RunId | None:
         """The newest run called ``name``."""
@@ -120,11 +127,18 @@ class Recollection:
         if outcome.status is not Status.REFUSED:
             self._kept.unsealed.setdefault(intent.target, []).append(intent.id)
 
+    def _undone(self, intent: Intent, outcome: Outcome | None) -> None:
+        root = root_key(intent.id)
+        from_outside = intent.undoes is not None and root_key(intent.run) != root
+        if from_outside and outcome is not None and outcome.status is Status.DONE and root in map(root_key, self._kept.under_way):
+            self._kept.undone.setdefault(root, []).append(cast(EffectId, intent.undoes))
+
     def _forget(self, run: RunId) -> None:
         """The tree of ``run`` has ended: nobody will go on with it."""
         kept, root = self._kept, root_key(run)
         kept.under_way.pop(run, None)
         kept.spent.pop(root, None)
+        kept.undone.pop(root, None)
         for by_agent in (kept.unsealed, kept.spawned, kept.posted):
             for agent in [agent for agent in by_agent if root_key(agent) == root]:
                 del by_agent[agent]

@@ -27,3 +27,5 @@ class Milestone(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The newest run of each name."""
     under_way: dict[RunId, str] = {}
     """The runs that have not ended, and their names."""
+    undone: dict[str, list[EffectId]] = {}
+    """By root: what was done in its tree and taken back by another run. It cannot be gone through again as if that still stood."""

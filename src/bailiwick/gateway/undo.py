@@ -6,7 +6,9 @@ from datetime import timedelta
 
 from bailiwick import codec
 from bailiwick.effects import Actuator, Conduct, EffectClass, Intent, Kind, Outcome, Result, Retry
+from bailiwick.errors import Refused
 from bailiwick.ids import AgentId, RunId, effect_id
+from bailiwick.ledger import Past
 
 TAKES_BACK = Conduct(retry=Retry(attempts=3, first=timedelta(milliseconds=500), on=(Exception,)))
 """An undo that failed is tried again, because it promises that twice is as good as once."""
@@ -32,6 +34,17 @@ def undo_of(effect: Intent, *, run: RunId, agent: AgentId, at_ns: int, nth: int 
         path=effect.path,
         caused_by=(effect.id,),
         at_ns=at_ns,
+    )
+
+
+def check_stands(past: Past | None, first_undo: Past | None) -> None:
+    """Raises `Refused` if an effect that another run took back is one that its own run still goes by; not if that had tried to take it
+    back itself (``first_undo``), and left it to others."""
+    if past is None or (first_undo is not None and first_undo.intent.run == past.intent.run):
+        return
+    effect = past.intent
+    raise Refused(
+        f"this run cannot be gone on with: `{effect.tool}` {effect.id}, by which it goes, was taken back. Start it anew", effect=effect.id
     )
 
 

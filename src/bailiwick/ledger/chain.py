@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -58,15 +58,22 @@ def verify(entries: Iterable[Entry], start: Head = EMPTY) -> Head:
     """Walk the chain from ``start`` and return where it ends.
 
     Raises `CorruptLedger` naming the first entry that was edited, moved or put in, or the number that is missing. An erased payload
-    is no damage; a payload put in its place is. A tail that was cut off whole leaves a valid chain: compare the head with one that
-    was kept elsewhere.
+    is no damage; a payload put in its place is. A tail that was cut off whole leaves a valid chain, and so does a history that was
+    written anew from some entry on: `prove` compares signatures and what was kept elsewhere.
     """
+    seq, last_hash = start
+    for entry, _ in walk(entries, start):
+        seq, last_hash = entry.seq, entry.hash
+    return Head(seq, last_hash)
+
+
+def walk(entries: Iterable[Entry], start: Head = EMPTY) -> Iterator[tuple[Entry, Record]]:
+    """Each entry that fits the chain so far, and its record. Raises what `verify` raises at the first that does not."""
     seq, previous = start
     for entry in entries:
         if entry.seq != seq + 1:
             raise CorruptLedger(f"entry {seq + 1} is missing: entry {entry.seq} follows entry {seq}", seq=seq + 1)
         if link(previous, entry.body, entry.erased or commitment(entry.payload)) != entry.hash or (entry.erased and entry.payload):
             raise CorruptLedger(f"entry {entry.seq} was edited, or stands where another stood: its hash does not fit", seq=entry.seq)
-        _ = entry.record
+        yield entry, entry.record
         seq, previous = entry.seq, entry.hash
-    return Head(seq, previous)

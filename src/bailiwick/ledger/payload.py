@@ -54,7 +54,7 @@ def join(body: bytes, salted: bytes) -> Record:
     match record:
         case Intent():
             return replace(record, arguments=payload)
-        case Outcome(status="done"):
+        case Outcome(status="done" | "cancelled"):
             return replace(record, value=payload)
         case Outcome() | Attempt():
             return replace(cast(Any, record), failure=_decode_failure(payload))

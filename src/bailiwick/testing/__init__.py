@@ -6,6 +6,7 @@ from bailiwick.testing.ledger_suite import LedgerSuite
 from bailiwick.testing.mailbox_suite import MailboxesSuite
 from bailiwick.testing.model_server import Asked, Misbehaviour, ModelDouble
 from bailiwick.testing.virtual_clock import VirtualClock, VirtualClockLoop, run
+from bailiwick.testing.witness import Performed, Witness, WitnessClient
 
 __all__ = [
     "Asked",
@@ -16,8 +17,11 @@ __all__ = [
     "MailboxesSuite",
     "Misbehaviour",
     "ModelDouble",
+    "Performed",
     "VirtualClock",
     "VirtualClockLoop",
+    "Witness",
+    "WitnessClient",
     "ledger_state_machine",
     "run",
 ]

@@ -67,7 +67,18 @@ ToWorker = Start | Call
 FromWorker = Ready | Done | Raised
 
 
-class Written(msgspec.Struct, frozen=True, kw_only=True):
+class FileState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A file at one moment: what an undo brings back, or must find unchanged."""
+
+    mode: int
+    """Permission bits."""
+    mtime_ns: int
+    size_bytes: int
+    digest: str = ""
+    """SHA-256 of the content, in hex; of a symbolic link, of where it leads. Empty where nobody had to read it."""
+
+
+class Written(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A file as `write_file` left it."""
 
     path: str
@@ -75,3 +86,24 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int
     digest: str
     """SHA-256 of the content, in hex."""
+    before: FileState | None = None
+    """What was there before; None if nothing was, or if nobody can take the call back because it was no effect."""
+
+
+class Deleted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A file that `delete_file` took away."""
+
+    path: str
+    """Absolute."""
+    before: FileState
+
+
+class Moved(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A file that `move_file` gave another name."""
+
+    source: str
+    """Absolute."""
+    target: str
+    """Absolute."""
+    state: FileState
+    """The file itself, which a move leaves as it is."""

@@ -86,8 +86,8 @@ class Lab(Agent):
         return await self.run_blocking(lambda: value + 1)
 
     @action
-    async def seal_from_an_action(self) -> None:
-        await self.checkpoint()
+    async def seal_from_a_task(self) -> None:
+        await asyncio.gather(self.seal())
 
     async def not_an_action(self) -> None:
         """Nobody outside may call this."""

@@ -27,7 +27,7 @@ class Clockwork(Agent):
         while not shutdown.is_set():
             self.beats += 1
             await asyncio.sleep(10)
-            await self.checkpoint()
+            await self.seal()
 
     @timer(timedelta(seconds=5))
     async def tick(self) -> None:

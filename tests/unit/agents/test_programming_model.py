@@ -188,10 +188,10 @@ def test_describe_gives_json_schemas() -> None:
     within(scenario)
 
 
-def test_an_action_seals_when_it_ends_not_before() -> None:
+def test_only_the_runs_own_task_can_be_a_boundary() -> None:
     async def scenario(bw: Bailiwick) -> None:
-        with pytest.raises(Refused, match="sealed when the action ends"):
-            await (await bw.launch(Lab)).seal_from_an_action()
+        with pytest.raises(Refused, match="the run's own task"):
+            await (await bw.launch(Lab)).seal_from_a_task()
 
     within(scenario)
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from bailiwick import Agent, Handle, action, timer, tool
+from bailiwick import Agent, Handle, action, codec, timer, tool
 from bailiwick.bailiff import Bailiwick
-from bailiwick.effects import Kind
+from bailiwick.effects import Kind, Status
 from bailiwick.errors import Refused
 from bailiwick.ledger import Ledger
 from bailiwick.testing import run
@@ -107,7 +107,7 @@ def test_agents_that_agents_launched_come_back_wherever_a_crash_strikes() -> Non
             assert cut_and_resume(ledger, length) == results, f"cut after entry {length}"
 
 
-def test_a_stream_that_nobody_followed_to_its_end_stays_open() -> None:
+def test_a_stream_that_nobody_followed_to_its_end_is_on_record_as_taken_back_with_what_it_had_yielded() -> None:
     ledger = NotedLedger()
 
     async def whole() -> Any:
@@ -118,7 +118,9 @@ def test_a_stream_that_nobody_followed_to_its_end_stays_open() -> None:
     (asked,) = intents(ledger, "Parent.stream")
     past = ledger.find(asked.id)
     assert past is not None
-    assert past.outcome is None
+    assert past.outcome is not None
+    assert past.outcome.status is Status.CANCELLED
+    assert codec.decode(past.outcome.value, list[int])[:4] == [0, 1, 2, 3]
 
 
 def test_last_words_are_effects_too() -> None:

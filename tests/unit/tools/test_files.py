@@ -12,7 +12,7 @@ import pytest
 
 from bailiwick.effects import EffectClass
 from bailiwick.errors import BadInput, NotFound
-from bailiwick.tools import Written, read_file, write_file
+from bailiwick.tools import Written, delete_file, move_file, read_file, write_file
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
@@ -25,7 +25,8 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
 
 
 def test_their_classes_say_what_repeating_them_does() -> None:
-    assert (write_file.effect, read_file.effect) == (EffectClass.IDEMPOTENT, EffectClass.READ)
+    assert [tool.effect for tool in (write_file, delete_file, move_file)] == [EffectClass.COMPENSABLE] * 3
+    assert read_file.effect is EffectClass.READ
 
 
 def test_writing_replaces_and_leaves_nothing_beside(tmp_path: Path) -> None:

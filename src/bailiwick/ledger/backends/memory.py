@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import cast
 
-from bailiwick.effects import Attempt, Erasure, Intent, Outcome, Record, Seal
+from bailiwick.effects import Attempt, Attestation, Erasure, Intent, Outcome, Record, Seal
 from bailiwick.errors import DuplicateIntent, LedgerUnavailable
 from bailiwick.ids import AgentId, EffectId
 from bailiwick.ledger.chain import EMPTY, Entry, Head, link

@@ -1,4 +1,4 @@
-"""The file: how it is opened and recognised, what its errors mean, and the statements that read and fill it."""
+"""The file: how it is opened, what its errors mean, and the statements that read and fill it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from bailiwick.errors import BadInput, CorruptLedger, LedgerUnavailable
-from bailiwick.ledger.chain import EMPTY, Entry, Head
+from bailiwick.errors import CorruptLedger, LedgerUnavailable
+from bailiwick.ledger.chain import Entry, Head
 
 APPLICATION_ID = int.from_bytes(b"BAIL", "big")
-SCHEMA_VERSION = 2
-SCHEMA = Path(__file__).with_name("schema.sql")
 
 PAGE_ENTRIES = 1_000
 """How many entries are read at a time."""
+
+PAGE = "SELECT * FROM entries WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
+"""Some of the entries above one number and up to another."""
 
 Query = Callable[[str, Sequence[Any]], list[Any]]
 """Runs one statement and returns its rows; raises a `BailiwickError` if the file cannot be read."""
@@ -37,26 +38,20 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
     return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
 
 
-def is_empty(connection: sqlite3.Connection, path: Path) -> bool:
-    """False if the file is a ledger this version can read, True if it has no content yet.
+def query_of(connection: sqlite3.Connection) -> Query:
+    """`Query` over a connection; errors stay those of SQLite."""
+    return lambda sql, values: connection.execute(sql, values).fetchall()
 
-    Raises `CorruptLedger` if it is something else, `BadInput` if a later version wrote it.
-    """
-    application = connection.execute("PRAGMA application_id").fetchone()[0]
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if application == 0 and version == 0 and not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        return True
-    if application != APPLICATION_ID:
-        raise CorruptLedger(f"{path}: is a database of another program, not a ledger; name another file", path=str(path))
-    if version == 1:
-        raise BadInput(f"{path}: was written before the first release, whose records are not read; move it away", path=str(path))
-    if version > SCHEMA_VERSION:
-        raise BadInput(
-            f"{path}: was written by a later Bailiwick (schema {version}, this one knows {SCHEMA_VERSION}); upgrade to read it",
-            path=str(path),
-            schema=version,
-        )
-    return False
+
+def make_durable(connection: sqlite3.Connection, path: Path) -> None:
+    """See that what is committed survives a power cut. Raises `LedgerUnavailable` where readers could not be let in meanwhile."""
+    found = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+    if found != "wal":
+        why = f"{path}: its file system cannot share memory (SQLite stays in {found} mode); put it on a local disk"
+        raise LedgerUnavailable(why, path=str(path))
+    # `fullfsync` makes macOS flush the drive too; elsewhere it changes nothing.
+    for setting in ("synchronous = FULL", "fullfsync = ON", "checkpoint_fullfsync = ON"):
+        connection.execute(f"PRAGMA {setting}")
 
 
 def cannot_read(path: Path, error: sqlite3.Error) -> CorruptLedger | LedgerUnavailable:
@@ -106,22 +101,21 @@ def keys(ids: Sequence[str]) -> list[bytes] | list[bytes | str]:
     return list(ids) if len(ids) == 1 else [key(any_id) for any_id in ids]
 
 
-def last_head(query: Query) -> Head:
-    """The newest durable entry."""
+def last_head(query: Query, base: Head) -> Head:
+    """The newest durable entry of a file that is chained to ``base``."""
     rows = query("SELECT seq, hash FROM entries ORDER BY seq DESC LIMIT 1", ())
-    return Head(*rows[0]) if rows else EMPTY
+    return Head(*rows[0]) if rows else base
 
 
-def read_entries(query: Query, after: int) -> Iterator[Entry]:
-    """The entries above ``after`` that are durable when the iteration starts, a page at a time, so that nothing stays locked."""
-    last = last_head(query).seq
+def read_through(page: Callable[[int, int], list[Any]], after: int, last: int) -> Iterator[Entry]:
+    """The entries above ``after`` and up to ``last``, a page at a time, so that nothing stays locked."""
     while after < last:
-        page = query("SELECT * FROM entries WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?", (after, last, PAGE_ENTRIES))
-        if not page:
+        rows = page(after, last)
+        if not rows:
             return
-        for row in page:
+        for row in rows:
             yield entry_of(row)
-        after = page[-1][0]
+        after = rows[-1][0]
 
 
 def read_entry(query: Query, seq: int, path: Path) -> Entry:

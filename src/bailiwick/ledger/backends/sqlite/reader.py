@@ -5,31 +5,28 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, TypeVar, cast
 
 from bailiwick.effects import Attempt, Intent, Outcome, Record, Seal
-from bailiwick.errors import LedgerUnavailable, NotFound
+from bailiwick.errors import CorruptLedger, LedgerUnavailable, NotFound
 from bailiwick.ids import AgentId, EffectId
-from bailiwick.ledger.backends.sqlite.file import cannot_read, connect, entry_of, is_empty, key, last_head, read_entries, read_entry
-from bailiwick.ledger.backends.sqlite.whereabouts import NOWHERE, Place, moved
+from bailiwick.ledger.backends.sqlite.aside import Archive, Aside, list_segments, read_asides
+from bailiwick.ledger.backends.sqlite.file import cannot_read, entry_of, key, last_head, read_entry, read_through
+from bailiwick.ledger.backends.sqlite.schema import is_empty
+from bailiwick.ledger.backends.sqlite.still import StillFile
+from bailiwick.ledger.backends.sqlite.whereabouts import Place, moved
 from bailiwick.ledger.chain import Entry, Head
 from bailiwick.ledger.port import Ledger, Past, Sealed, past_of
+from bailiwick.ledger.segmented import Segment, Segmented
+
+T = TypeVar("T")
 
 
-class _Stamp(NamedTuple):
-    """What changes when somebody opens the file for writing, or writes it."""
+class SqliteReader(Ledger, Segmented):
+    """The durable entries as they are at each question, also while another process appends, or puts the file aside for another.
 
-    modified_ns: int
-    size_bytes: int
-    inode: int
-    has_log: bool
-
-
-class SqliteReader(Ledger):
-    """The durable entries as they are at each question, also while another process appends.
-
-    It makes no file. SQLite would, to look at a file that nobody has open; such a file is read as immutable instead, and when it
-    turns out to have changed meanwhile, the question is asked again in the ordinary way.
+    It makes no file, and it holds nobody up. Segments that were moved away are missed, with `LedgerUnavailable`, when something that
+    they may hold is asked for.
     """
 
     def __init__(self, path: Path) -> None:
@@ -37,19 +34,18 @@ class SqliteReader(Ledger):
         self._path = path
         if not path.exists():
             raise NotFound(f"{path}: nothing has been recorded here yet; run something first, or name another `home`", path=str(path))
-        self._closed = False
-        self._connect()
+        self._file = StillFile(path)
         try:
-            empty = is_empty(self._connection, path)
+            if is_empty(self._file.connection, path):
+                raise NotFound(f"{path}: nothing has been recorded here yet; run something first, or name another `home`", path=str(path))
+            self._archive = Archive(path, ())
+            self._look_again()
         except sqlite3.Error as error:
-            self._connection.close()
+            self._file.close()
             raise cannot_read(path, error) from error
         except BaseException:
-            self._connection.close()
+            self._file.close()
             raise
-        if empty:
-            self._connection.close()
-            raise NotFound(f"{path}: nothing has been recorded here yet; run something first, or name another `home`", path=str(path))
 
     def append(self, *records: Record) -> int:
         raise LedgerUnavailable(f"{self._path}: was opened for reading only", path=str(self._path))
@@ -58,82 +54,90 @@ class SqliteReader(Ledger):
         """Return at once: everything that can be seen here is durable."""
 
     def find(self, effect: EffectId) -> Past | None:
-        place = NOWHERE
+        return self._settled(lambda: past(self._place(effect), self._entry))
+
+    def last_seal(self, agent: AgentId) -> Sealed | None:
+        return self._settled(lambda: self._sealed(agent))
+
+    def entries(self, after: int = 0) -> Iterator[Entry]:
+        last = self.head().seq
+        yield from read_through(lambda start, end: self._settled(lambda: self._archive.page(self._query, start, end)), after, last)
+
+    def head(self) -> Head:
+        """Number and hash of the newest durable entry."""
+        return self._settled(lambda: last_head(self._query, self._archive.base))
+
+    def segments(self) -> Sequence[Segment]:
+        return self._settled(lambda: list_segments(self._path, self._archive.asides, last_head(self._query, self._archive.base).seq))
+
+    async def rotate(self) -> bool:
+        raise LedgerUnavailable(f"{self._path}: was opened for reading only", path=str(self._path))
+
+    async def erase(self, seqs: Sequence[int]) -> int:
+        raise LedgerUnavailable(f"{self._path}: was opened for reading only", path=str(self._path))
+
+    async def close(self) -> None:
+        self._file.close()
+        self._archive.close()
+
+    def _place(self, effect: EffectId) -> Place:
         # First how far the index reaches, then the index, then the rest: what is indexed meanwhile is found twice, never missed.
         indexed = self._indexed_seq()
-        for row in self._query("SELECT intent, outcome, attempt FROM effects WHERE id = ?", (key(effect),)):
-            place = row
+        rows = self._query("SELECT intent, outcome, attempt FROM effects WHERE id = ?", (key(effect),))
+        place: Place = rows[0] if rows else self._archive.of_effect(effect)
         for entry in self._mentions(effect, indexed):
             record = entry.record
             if isinstance(record, Intent | Outcome | Attempt) and record.id == effect:
                 place = moved(place, record, entry.seq)
-        return past(place, self._entry)
+        return place
 
-    def last_seal(self, agent: AgentId) -> Sealed | None:
+    def _sealed(self, agent: AgentId) -> Sealed | None:
         indexed = self._indexed_seq()
         for entry in reversed(self._mentions(agent, indexed)):
             record = entry.record
             if isinstance(record, Seal) and record.agent == agent:
                 return Sealed(entry.seq, record)
         rows = self._query("SELECT seq FROM seals WHERE agent = ?", (key(agent),))
-        return sealed(rows[0][0], self._entry) if rows else None
-
-    def entries(self, after: int = 0) -> Iterator[Entry]:
-        return read_entries(self._query, after)
-
-    def head(self) -> Head:
-        """Number and hash of the newest durable entry."""
-        return last_head(self._query)
-
-    async def erase(self, seqs: Sequence[int]) -> int:
-        raise LedgerUnavailable(f"{self._path}: was opened for reading only", path=str(self._path))
-
-    async def close(self) -> None:
-        self._closed = True
-        self._connection.close()
+        return sealed(rows[0][0] if rows else self._archive.of_seal(agent), self._entry)
 
     def _entry(self, seq: int) -> Entry:
-        return read_entry(self._query, seq, self._path)
+        return self._archive.entry(seq) if seq <= self._archive.base.seq else read_entry(self._query, seq, self._path)
 
     def _indexed_seq(self) -> int:
         return self._query("SELECT upto FROM indexed", ())[0][0]
 
     def _mentions(self, any_id: str, after: int) -> list[Entry]:
         """The entries above ``after`` that have ``any_id`` in them somewhere."""
-        sql = "SELECT * FROM entries WHERE seq > ? AND instr(body, ?) ORDER BY seq"
-        return [entry_of(row) for row in self._query(sql, (after, any_id.encode()))]
+        asked = "SELECT * FROM entries WHERE seq > ? AND instr(body, ?) ORDER BY seq", (after, any_id.encode())
+        late = [aside for aside in self._archive.asides if aside.last > after]
+        rows = [row for aside in late for row in self._archive.query(aside, *asked)]
+        return [entry_of(row) for row in (*rows, *self._query(*asked))]
 
     def _query(self, sql: str, values: Sequence[Any]) -> list[Any]:
+        return self._file.query(sql, values)
+
+    def _settled(self, ask: Callable[[], T]) -> T:
+        """The answer to a question of several steps, all of them about the same file."""
         while True:
+            about = self._inode
             try:
-                rows = self._connection.execute(sql, values).fetchall()
-            except sqlite3.Error as error:
-                if self._closed or not self._changed():
-                    raise cannot_read(self._path, error) from error
+                answer = ask()
+            except (CorruptLedger, LedgerUnavailable):
+                if self._file.inode == about:
+                    raise
             else:
-                if not self._changed():
-                    return rows
-            self._connection.close()
-            self._connect()
+                if self._file.inode == about:
+                    return answer
+            self._look_again()
 
-    def _connect(self) -> None:
-        stamp = self._stamp()
-        self._taken_as: _Stamp | None = None if stamp.has_log else stamp
-        try:
-            self._connection = connect(self._path, "mode=ro" if stamp.has_log else "immutable=1")
-        except sqlite3.Error as error:
-            raise cannot_read(self._path, error) from error
-
-    def _changed(self) -> bool:
-        """Whether a file that was taken as immutable is not."""
-        return self._taken_as is not None and self._stamp() != self._taken_as
-
-    def _stamp(self) -> _Stamp:
-        try:
-            found = self._path.stat()
-        except OSError as error:
-            raise LedgerUnavailable(f"{self._path}: cannot be read ({error.strerror})", path=str(self._path)) from error
-        return _Stamp(found.st_mtime_ns, found.st_size, found.st_ino, self._path.with_name(f"{self._path.name}-wal").exists())
+    def _look_again(self) -> None:
+        """Another file has the name: find out what stands before it."""
+        asides: Sequence[Aside] = ()
+        self._inode = -1
+        while self._inode != self._file.inode:
+            self._inode = self._file.inode
+            asides = read_asides(self._query)
+        self._archive = Archive(self._path, asides, self._archive)
 
 
 def past(place: Place, entry: Callable[[int], Entry]) -> Past | None:

@@ -1,11 +1,12 @@
 """Where on the record an effect or a seal stands: the newest in memory, all others in the file's index.
 
-The index lags behind the entries and catches up by thousands (`schema.sql` says why). Until it has, a `Shelf` knows.
+The index lags behind the entries and catches up by thousands (`migrations` say why). Until it has, a `Shelf` knows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from bailiwick.effects import Attempt, Intent, Outcome, Record, Seal
 from bailiwick.errors import DuplicateIntent
@@ -47,15 +48,34 @@ class Shelf:
         """Whether the index has it by now. Set by the writing thread."""
 
 
+class Older(Protocol):
+    """The segments that were put aside, which know where else something may stand."""
+
+    @property
+    def newest_root(self) -> str:
+        """The largest `root_key` in their indexes."""
+        ...
+
+    def of_effect(self, effect: EffectId) -> Place:
+        """Where ``effect`` stands; `NOWHERE` if none of them knows."""
+        ...
+
+    def of_seal(self, agent: AgentId) -> int:
+        """Where the newest seal of ``agent`` stands; 0 if none of them knows."""
+        ...
+
+
 class Whereabouts:
     """The loop's thread puts records on the young shelf; when that is full it becomes the ripe one, which the writing thread files."""
 
-    def __init__(self, query: Query, indexed_seq: int) -> None:
+    def __init__(self, query: Query, indexed_seq: int, older: Older) -> None:
         self._query = query
+        self.older = older
+        """Asked when the file that is written does not know; replaced whenever that is."""
         self.young = Shelf()
         self.ripe = Shelf(filed=True)
         self._full_at = indexed_seq + SHELF_ENTRIES
-        self._newest_root = _newest_root(query)
+        self._newest_root = max(_newest_root(query), older.newest_root)
         self._filter = bytearray()
 
     def of_effect(self, effect: EffectId) -> Place:
@@ -66,7 +86,7 @@ class Whereabouts:
         if root_key(effect) > self._newest_root and not (self._filter and self._may_be_filed(effect)):
             return NOWHERE
         rows = self._query("SELECT intent, outcome, attempt FROM effects WHERE id = ?", (key(effect),))
-        return rows[0] if rows else NOWHERE
+        return rows[0] if rows else self.older.of_effect(effect)
 
     def of_seal(self, agent: AgentId) -> int:
         """Where the newest seal of ``agent`` stands; 0 if there is none."""
@@ -74,7 +94,7 @@ class Whereabouts:
         if found is not None:
             return found
         rows = self._query("SELECT seq FROM seals WHERE agent = ?", (key(agent),))
-        return rows[0][0] if rows else 0
+        return rows[0][0] if rows else self.older.of_seal(agent)
 
     def admit(self, records: Sequence[Record], after: int) -> None:
         """Note that ``records`` stand after entry ``after``. Raises `DuplicateIntent`; then none was noted."""
@@ -135,7 +155,8 @@ class Whereabouts:
 
 def _newest_root(query: Query) -> str:
     """The largest `root_key` in the index; where an id has no such key, something larger than any."""
-    smallest, largest = query("SELECT min(id), max(id) FROM effects", ())[0]
+    # Each alone goes to an end of the index; both at once would read all of it.
+    smallest, largest = query("SELECT (SELECT min(id) FROM effects), (SELECT max(id) FROM effects)", ())[0]
     if largest is None:
         return ""
     # SQLite sorts every text before every blob.

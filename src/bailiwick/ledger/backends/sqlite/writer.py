@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
@@ -12,10 +13,11 @@ from typing import Any
 
 from bailiwick.errors import LedgerUnavailable
 from bailiwick.ids import EffectId
+from bailiwick.ledger.backends.sqlite.erasing import erase
 from bailiwick.ledger.backends.sqlite.file import cannot_write, key, keys
 from bailiwick.ledger.backends.sqlite.lock import WriterLock
+from bailiwick.ledger.backends.sqlite.rotation import Turn, put_aside
 from bailiwick.ledger.backends.sqlite.whereabouts import Shelf, Whereabouts
-from bailiwick.ledger.payload import commitment
 from bailiwick.ledger.group_commit import Medium
 
 Rows = tuple[Any, ...]
@@ -38,13 +40,28 @@ were written with it, or shelves would fill faster than they are filed."""
 class Writer(Medium[Rows]):
     """The only connection that writes, and the lock that makes it the only one."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, lock: WriterLock, whereabouts: Whereabouts, head_seq: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        lock: WriterLock,
+        whereabouts: Whereabouts,
+        head_seq: int,
+        *,
+        base_seq: int,
+        segment_entries: int,
+    ) -> None:
+        """The file begins behind ``base_seq``, and is put aside when it has ``segment_entries``; 0: never."""
         self._path = path
         self._connection = connection
         self._lock = lock
         self._whereabouts = whereabouts
         self._written_seq = head_seq
         self._written = 0
+        self._segment_entries = segment_entries
+        self._full_at: float = base_seq + segment_entries if segment_entries else float("inf")
+        self.turns: deque[Turn] = deque()
+        """The files that took the place of full ones; each is put here before anything is written to it."""
         self._unfiled: list[EffectId] | None = None
         variables = connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER)
         self._most_rows = min(MOST_ROWS, 1 << ((variables // COLUMNS).bit_length() - 1))
@@ -70,7 +87,12 @@ class Writer(Medium[Rows]):
         if not last:
             if not ripe.filed and ripe.upto <= self._written_seq:
                 self._file(ripe, max(SLICE, 2 * self._written))
+            if self._written_seq >= self._full_at:
+                self.rotate()
             return
+        with suppress(IndexError):
+            while True:  # The loop's thread has let go. A file that somebody reads cannot be closed so that its log is gone.
+                self.turns.popleft().reading.close()
         young.upto = self._written_seq
         # If there is no room for the index, no entry is lost: whoever opens the file next reads the end of it again.
         with suppress(LedgerUnavailable):
@@ -78,23 +100,21 @@ class Writer(Medium[Rows]):
                 if not shelf.filed and (shelf.effects or shelf.seals):
                     self._file(shelf, len(shelf.effects))
 
-    def erase(self, seqs: Sequence[int]) -> int:
-        """Put commitments in the place of payloads; called between two writes."""
-        erased = 0
-        try:
-            self._connection.execute("PRAGMA secure_delete = ON")
-            self._connection.execute("BEGIN IMMEDIATE")
-            for seq in seqs:
-                for (payload,) in self._connection.execute("SELECT payload FROM entries WHERE seq = ? AND payload NOT NULL", (seq,)).fetchall():
-                    self._connection.execute("UPDATE entries SET payload = NULL, erased = ? WHERE seq = ?", (commitment(payload), seq))
-                    erased += 1
-            self._connection.execute("COMMIT")
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # The log would still have what the file has not.
-        except sqlite3.Error as error:
-            raise cannot_write(self._path, error) from error
-        finally:
-            self._connection.execute("PRAGMA secure_delete = OFF")
-        return erased
+    def erase(self, seqs: Sequence[int]) -> int | None:
+        """Put commitments in the place of payloads; called between two writes. None, and nothing is done, while the loop's thread still
+        reads a file that was put aside: it would go on seeing them there."""
+        return None if self.turns else erase(self._path, self._connection, seqs)
+
+    def rotate(self) -> bool:
+        """Put the file aside and go on in another, unless that cannot be done now; called between two writes."""
+        turn = put_aside(self._path, self._connection)
+        if turn is None:
+            self._full_at += max(1, self._segment_entries // 10) if self._segment_entries else 0
+            return False
+        self._connection = turn.writing
+        self._full_at = turn.asides[-1].last + self._segment_entries if self._segment_entries else float("inf")
+        self.turns.append(turn)
+        return True
 
     def release(self) -> None:
         self._connection.close()  # Takes back what an unfinished transaction did.

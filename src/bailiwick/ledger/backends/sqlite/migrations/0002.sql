@@ -1,6 +1,5 @@
 -- The record. `entries` is the truth and is only ever appended to; the other tables are an index that could be made again from it.
--- Run once, on an empty database.
-BEGIN IMMEDIATE;
+-- The first version that was released; run on an empty database. There was a version 1 before, which no release reads.
 
 CREATE TABLE entries (
     seq     INTEGER PRIMARY KEY,  -- 1, 2, 3 ... without gaps; the row id, so an append goes to the end of the file's last page
@@ -33,5 +32,3 @@ CREATE TABLE indexed (
 INSERT INTO indexed VALUES (0);
 
 PRAGMA application_id = 1111574860;  -- "BAIL" in ASCII
-PRAGMA user_version = 2;             -- the version of this schema
-COMMIT;

@@ -1,0 +1,498 @@
+"""Files that are put aside: killed in the middle of it, moved away, lost, damaged, read meanwhile, erased from."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bailiwick.effects import Erasure, Intent
+from bailiwick.errors import CorruptLedger, DuplicateIntent, LedgerUnavailable
+from bailiwick.ids import EffectId
+from bailiwick.ledger import EMPTY, Head, Ledger, Past, Sealed, Segment, Segmented, prove, verify
+from bailiwick.ledger.backends.sqlite import SqliteLedger, SqliteReader, erasing, rotation, whereabouts, writer
+from bailiwick.testing.ledger_records import agent, effect, intent, outcome, seal
+from bailiwick.testing.ledger_suite import records
+from tests.faults.segment_writer import SEGMENT_ENTRIES
+
+WRITER = Path(__file__).with_name("segment_writer.py")
+EFFECTS = 10
+LENGTH = 3 * EFFECTS
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "home" / "ledger.sqlite"
+
+
+@pytest.fixture
+def filled(path: Path) -> Path:
+    """Thirty entries, closed: three segments of nine, and three entries in the file that is written."""
+
+    async def fill() -> None:
+        for first in range(0, EFFECTS, 3):
+            ledger = SqliteLedger.open(path, segment_entries=0)
+            assert isinstance(ledger, Segmented)
+            assert await ledger.rotate() == bool(first)
+            await work(ledger, range(first, min(first + 3, EFFECTS)))
+            await ledger.close()  # So that the index of each segment has all of it.
+
+    asyncio.run(fill())
+    assert [(found.first, found.last) for found in segments(path)] == [(1, 9), (10, 18), (19, 27), (28, 30)]
+    return path
+
+
+async def work(ledger: Ledger, numbers: range) -> None:
+    for number in numbers:
+        ledger.append(intent(number, arguments=b"argument %d" % number))
+        await ledger.barrier()
+        ledger.append(outcome(number, value=b"value %d" % number), seal(number % 2, b"state %d" % number))
+        await ledger.barrier()
+
+
+def segments(path: Path) -> list[Segment]:
+    reader = reading(path)
+    try:
+        return list(reader.segments())
+    finally:
+        asyncio.run(reader.close())
+
+
+def reading(path: Path) -> SqliteReader:
+    found = SqliteLedger.open(path, read_only=True)
+    assert isinstance(found, SqliteReader)
+    return found
+
+
+def asides(path: Path) -> list[Path]:
+    return sorted(path.with_suffix(".segments").iterdir())
+
+
+def edit(path: Path, *statements: str) -> None:
+    """As somebody with a SQLite shell would."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+# Killed
+
+
+def killed_at(path: Path, place: int) -> tuple[list[int], bool]:
+    """The effects that were acknowledged before the process was killed at that place, and whether it came to its end instead."""
+    command = [sys.executable, str(WRITER), str(path), str(place)]
+    found = subprocess.run(command, capture_output=True, check=False)
+    lines = found.stdout.decode().split()
+    assert found.returncode in (0, -9), found.stderr.decode()
+    return [int(line) for line in lines if line != "end"], "end" in lines
+
+
+async def goes_on_from(path: Path, promised: list[int]) -> None:
+    """Nothing that was acknowledged is lost, no number is given away twice, and the record goes on."""
+    ledger = SqliteLedger.open(path, segment_entries=SEGMENT_ENTRIES)
+    assert isinstance(ledger, Segmented)
+    head = ledger.head()
+    assert verify(ledger.entries()) == head
+    for number in promised:
+        found = ledger.find(effect(number))
+        assert found is not None
+        assert found.intent == intent(number, arguments=b"%d" % number)
+        with pytest.raises(DuplicateIntent):
+            ledger.append(intent(number))
+    for number in range(100, 104):
+        ledger.append(intent(number), outcome(number), seal(0, b"%d" % number))
+        await ledger.barrier()
+    assert ledger.head().seq == head.seq + 12
+    await ledger.close()
+    reader = reading(path)
+    assert verify(reader.entries()).seq == head.seq + 12
+    firsts = [segment.first for segment in reader.segments()]
+    assert firsts == [1, *(segment.last + 1 for segment in reader.segments()[:-1])]
+    await reader.close()
+    left = {found.name.split(".sqlite")[1] for found in path.parent.rglob("*.sqlite*")}
+    assert left <= {"", ".lock"}
+
+
+def test_a_kill_at_any_line_of_putting_a_file_aside_loses_nothing(tmp_path: Path) -> None:
+    place, ended = 1, False
+    while not ended:
+        path = tmp_path / str(place) / "ledger.sqlite"
+        promised, ended = killed_at(path, place)
+        if path.exists():
+            before = reading(path)  # Also somebody who only reads finds all of it, before anything is repaired.
+            assert verify(before.entries()) == before.head()
+            assert {number for number in promised if before.find(effect(number)) is None} == set()
+            asyncio.run(before.close())
+        asyncio.run(goes_on_from(path, promised))
+        place += 1 if place < 75 else 25  # The first file that is put aside line by line, those after it by samples.
+    assert place > 150
+
+
+# Moved away, lost, swapped
+
+
+def test_a_segment_that_was_moved_away_is_missed_only_by_those_who_need_it(filled: Path, tmp_path: Path) -> None:
+    cold = asides(filled)[0].rename(tmp_path / "cold")
+    reader = reading(filled)
+    assert reader.head().seq == LENGTH
+    assert len(list(reader.entries(9))) == LENGTH - 9
+    assert verify(reader.entries(9), head_of(filled, 9)) == reader.head()
+    assert reader.find(effect(9)) == Past(intent(9, arguments=b"argument 9"), outcome(9, value=b"value 9"), 29)
+    assert reader.last_seal(agent(1)) == Sealed(30, seal(1, b"state 9"))
+    assert [segment.size_bytes is None for segment in reader.segments()] == [True, False, False, False]
+    for ask in (lambda: list(reader.entries()), lambda: list(reader.entries(8)), lambda: reader.find(effect(0))):
+        with pytest.raises(LedgerUnavailable, match=r"entries 1 to 9 are in this segment, and it is not here") as caught:
+            ask()
+        assert (caught.value.facts["first"], caught.value.facts["last"]) == (1, 9)
+    with pytest.raises(LedgerUnavailable):
+        prove(reader)
+    cold.rename(filled.with_suffix(".segments") / "000000000001-000000000009.sqlite")
+    assert verify(reader.entries()) == reader.head()
+    asyncio.run(reader.close())
+
+
+def head_of(path: Path, seq: int) -> Head:
+    """What the file that is written knows of the segment that ends there."""
+    with closing(sqlite3.connect(path)) as connection:
+        return Head(*connection.execute("SELECT last, hash FROM segments WHERE last = ?", (seq,)).fetchone())
+
+
+def test_without_a_segment_effects_that_it_may_hold_are_refused_and_others_go_on(filled: Path) -> None:
+    asides(filled)[0].unlink()
+
+    async def scenario() -> None:
+        ledger = SqliteLedger.open(filled)
+        head = ledger.head()
+        with pytest.raises(LedgerUnavailable, match="is not here"):
+            ledger.append(intent(0))  # It is in that segment, and must not be begun again.
+        assert ledger.head() == head
+        with pytest.raises(LedgerUnavailable, match="is not here"):
+            await ledger.erase([1, 30])
+        assert ledger.append(young := intent_of_a_younger_root()) == LENGTH + 1
+        await ledger.close()
+        again = reading(filled)
+        assert again.find(young.id) == Past(young, None, 0)
+        assert next(again.entries(29)).payload != b""
+        await again.close()
+
+    asyncio.run(scenario())
+
+
+def intent_of_a_younger_root() -> Intent:
+    return msgspec.structs.replace(intent(1), id=EffectId(effect(1).replace("0123456789ab", "0123456789ac")))
+
+
+@pytest.mark.parametrize(
+    ("damage", "found"),
+    [
+        (lambda found: edit(found[0], "UPDATE entries SET body = CAST(replace(body, 'probe', 'Probe') AS BLOB) WHERE seq = 4"), 4),
+        (lambda found: edit(found[1], "DELETE FROM entries WHERE seq = 18"), 18),
+        (lambda found: edit(found[1], "DELETE FROM entries"), 10),
+        (lambda found: shutil.copy(found[1], found[0]), 1),
+    ],
+    ids=["a body edited", "the last row deleted", "all rows deleted", "another segment in its place"],
+)
+def test_verify_finds_what_was_changed_in_a_segment(filled: Path, damage: Callable[[list[Path]], None], found: int) -> None:
+    damage(asides(filled))
+    reader = reading(filled)
+    with pytest.raises(CorruptLedger) as caught:
+        verify(reader.entries())
+    assert caught.value.facts["seq"] == found
+    asyncio.run(reader.close())
+
+
+def test_a_history_that_forgets_its_first_segment_is_found(filled: Path) -> None:
+    asides(filled)[0].unlink()
+    edit(filled, "DELETE FROM segments WHERE first = 1")
+    reader = reading(filled)
+    with pytest.raises(CorruptLedger, match="entry 1 is missing"):
+        prove(reader)
+    asyncio.run(reader.close())
+
+
+@pytest.mark.parametrize("missing", [False, True], ids=["an older copy", "no file"])
+def test_a_file_that_is_older_than_its_segments_is_not_appended_to(path: Path, missing: bool) -> None:
+    async def scenario() -> None:
+        ledger = SqliteLedger.open(path, segment_entries=9)
+        await work(ledger, range(2))
+        await ledger.close()
+        old = path.read_bytes()
+        ledger = SqliteLedger.open(path, segment_entries=9)
+        await work(ledger, range(2, 6))
+        await ledger.close()
+        path.unlink()
+        if not missing:
+            path.write_bytes(old)
+        before = sorted((found.name, found.read_bytes()) for found in path.parent.rglob("*.sqlite") if found != path)
+        with pytest.raises(CorruptLedger, match="restore it from a"):
+            SqliteLedger.open(path)
+        assert sorted((found.name, found.read_bytes()) for found in path.parent.rglob("*.sqlite") if found != path) == before
+
+    asyncio.run(scenario())
+
+
+# Put aside later
+
+
+def test_a_file_that_cannot_be_put_aside_grows_on_until_it_can(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    async def scenario() -> None:
+        ledger = SqliteLedger.open(path, segment_entries=9)
+        assert isinstance(ledger, Segmented)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(rotation, "migrate", full)
+            await work(ledger, range(5))
+        assert "could not be put aside, and grows on" in caplog.text
+        assert len(ledger.segments()) == 1
+        await work(ledger, range(5, 7))
+        assert len(ledger.segments()) == 2
+        assert verify(ledger.entries()) == ledger.head() != EMPTY
+        await ledger.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_slow_reader_puts_it_off(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rotation, "_BUSY_MS", 1)
+
+    async def scenario() -> None:
+        ledger = SqliteLedger.open(path, segment_entries=0)
+        assert isinstance(ledger, Segmented)
+        await work(ledger, range(1))
+        with closing(sqlite3.connect(path, isolation_level=None)) as slow:
+            slow.execute("BEGIN")
+            assert slow.execute("SELECT count(*) FROM entries").fetchone() == (3,)
+            await work(ledger, range(1, 2))
+            assert not await ledger.rotate()
+            assert slow.execute("SELECT count(*) FROM entries").fetchone() == (3,)
+        assert await ledger.rotate()
+        assert not await ledger.rotate()  # It has no entries yet.
+        assert [(found.first, found.last) for found in ledger.segments()] == [(1, 6), (7, 6)]
+        await work(ledger, range(2, 3))
+        assert verify(ledger.entries()) == ledger.head()
+        await ledger.close()
+
+    asyncio.run(scenario())
+
+
+def test_readers_see_all_of_it_while_files_are_put_aside(path: Path) -> None:
+    async def scenario() -> None:
+        ledger = SqliteLedger.open(path, segment_entries=7)
+        await work(ledger, range(1))
+        ending = threading.Event()
+        problems: list[BaseException] = []
+        looked = [0, 0]
+
+        def look(which: int) -> None:
+            try:
+                reader = reading(path)
+                while not ending.is_set():
+                    before = reader.head()
+                    found = verify(reader.entries())
+                    assert found.seq >= before.seq
+                    past, sealed = reader.find(effect(0)), reader.last_seal(agent(0))
+                    assert past is not None
+                    assert past.outcome == outcome(0, value=b"value 0")
+                    assert sealed is not None
+                    if which:  # A new one each time: it opens the files just while they change.
+                        asyncio.run(reader.close())
+                        reader = reading(path)
+                    looked[which] += 1
+                asyncio.run(reader.close())
+            except BaseException as error:
+                problems.append(error)
+
+        threads = [threading.Thread(target=look, args=(which,)) for which in (0, 1)]
+        for thread in threads:
+            thread.start()
+        await work(ledger, range(1, 150))
+        while min(looked) < 3 and not problems:
+            await asyncio.sleep(0.001)
+        ending.set()
+        for thread in threads:
+            thread.join()
+        assert problems == []
+        assert len(records(ledger)) == 450
+        assert isinstance(ledger, Segmented)
+        assert len(ledger.segments()) > 40
+        await ledger.close()
+
+    asyncio.run(scenario())
+
+
+def test_what_the_index_does_not_have_yet_is_found_across_files(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is filed: everything in the segments is read again when the ledger is opened."""
+    monkeypatch.setattr(writer.Writer, "_file", lambda *_: None)
+
+    async def scenario() -> None:
+        ledger = SqliteLedger.open(path, segment_entries=4)
+        await work(ledger, range(6))
+        await ledger.close()
+        assert rows(path, "SELECT upto FROM indexed") == [(0,)]
+        reader = reading(path)
+        ledger = SqliteLedger.open(path, segment_entries=4)
+        for number in range(6):
+            for asked in (reader, ledger):
+                found = asked.find(effect(number))
+                assert found is not None
+                assert found.outcome == outcome(number, value=b"value %d" % number)
+                assert asked.last_seal(agent(1)) == Sealed(18, seal(1, b"state 5"))
+        await ledger.close()
+        await reader.close()
+
+    asyncio.run(scenario())
+
+
+def rows(path: Path, sql: str) -> list[object]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def test_an_outcome_far_behind_its_intent_is_found_by_its_newest_row(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whereabouts, "SHELF_ENTRIES", 3)
+    monkeypatch.setattr(writer, "SLICE", 1)
+
+    async def scenario() -> None:
+        ledger = SqliteLedger.open(path, segment_entries=5)
+        ledger.append(intent(77))
+        await work(ledger, range(8))
+        ledger.append(outcome(77))
+        await work(ledger, range(8, 16))
+        for _ in range(2):
+            assert ledger.find(effect(77)) == Past(intent(77), outcome(77), 26)
+            with pytest.raises(DuplicateIntent):
+                ledger.append(outcome(77))
+            reader = reading(path)
+            assert reader.find(effect(77)) == Past(intent(77), outcome(77), 26)
+            await reader.close()
+            await ledger.close()
+            ledger = SqliteLedger.open(path, segment_entries=5)
+        await ledger.close()
+
+    asyncio.run(scenario())
+
+
+# Erased
+
+
+async def big(path: Path, secret: bytes) -> Ledger:
+    ledger = SqliteLedger.open(path, segment_entries=10)
+    for number in range(20):
+        ledger.append(intent(number, arguments=secret * 200))
+        await ledger.barrier()
+        ledger.append(outcome(number, value=b"kept"))
+        await ledger.barrier()
+    return ledger
+
+
+def test_what_is_erased_is_in_no_file_and_the_room_comes_back(path: Path) -> None:
+    secret = b"the patient's name "
+
+    async def scenario() -> None:
+        ledger = await big(path, secret)
+        assert isinstance(ledger, Segmented)
+        reader = reading(path)
+        assert next(reader.entries()).payload.endswith(secret)
+        sizes = {segment.first: segment.size_bytes or 0 for segment in ledger.segments()[:-1]}
+        ledger.append(Erasure(seqs=tuple(range(1, 40, 2))))
+        assert await ledger.erase([*range(1, 40, 2), 99]) == 20
+        assert ledger.find(effect(0)) == Past(intent(0), outcome(0, value=b"kept"), 2, erased=True)
+        assert ledger.find(effect(19)) == Past(intent(19), outcome(19, value=b"kept"), 40, erased=True)
+        for asked in (ledger, reader):
+            assert verify(asked.entries()) == ledger.head()
+            assert prove(asked).erased == 20
+            assert next(asked.entries()).payload == b""
+        shrunk = {segment.first: segment.size_bytes or 0 for segment in ledger.segments() if segment.first in sizes}
+        assert len(shrunk) == len(sizes) >= 3
+        assert all(shrunk[first] < sizes[first] / 2 for first in sizes)
+        assert [found for found in path.parent.rglob("*") if found.is_file() and secret in found.read_bytes()] == []
+        await reader.close()
+        await ledger.close()
+
+    asyncio.run(scenario())
+    assert {found.suffix for found in asides(path)} == {".sqlite"}
+
+
+def test_an_erasure_that_was_interrupted_is_finished_by_the_next_who_writes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = b"the patient's name "
+
+    async def scenario() -> None:
+        ledger = await big(path, secret)
+        await ledger.erase([])
+        await ledger.close()
+        # What a crash leaves between the commit and the writing of the log: a copy of both, with the log of the segment.
+        segment = asides(path)[0]
+        with closing(sqlite3.connect(segment, isolation_level=None)) as connection:
+            connection.execute("PRAGMA wal_autocheckpoint = 0")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA secure_delete = ON")
+            connection.execute("UPDATE entries SET payload = NULL, erased = x'00' WHERE seq = 1")
+            log = Path(f"{segment}-wal").read_bytes()
+            old = segment.read_bytes()
+        segment.write_bytes(old)
+        Path(f"{segment}-wal").write_bytes(log)
+        (segment.parent / "000000000001-000000000010.sqlite.copy").write_bytes(secret)
+        reader = reading(path)
+        assert next(reader.entries()).payload == b""
+        await reader.close()
+        before = segment.read_bytes().count(secret)
+        again = SqliteLedger.open(path)
+        assert {found.suffix for found in asides(path)} == {".sqlite"}
+        assert segment.read_bytes().count(secret) < before
+        await again.close()
+
+    asyncio.run(scenario())
+
+
+def test_an_erasure_that_fails_in_the_middle_can_be_said_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        ledger = await big(path, b"x")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(erasing, "WORTH_COPYING", 0)
+            patch.setattr(erasing, "write_anew", broken)
+            with pytest.raises(LedgerUnavailable, match="no room"):
+                await ledger.erase([1, 3, 11, 13, 39])
+        assert verify(ledger.entries()) == ledger.head()
+        await ledger.erase([1, 3, 11, 13, 39])
+        assert [entry.seq for entry in ledger.entries() if entry.erased] == [1, 3, 11, 13, 39]
+        ledger.append(intent(50))
+        await ledger.close()
+
+    asyncio.run(scenario())
+
+
+def broken(*_: object) -> None:
+    raise OSError(28, "no room")
+
+
+def test_the_child_of_a_fork_leaves_segments_alone(filled: Path) -> None:
+    async def scenario() -> None:
+        ledger = SqliteLedger.open(filled)
+        assert len(records(ledger)) == LENGTH
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child = os.fork()
+        if child == 0:  # pragma: no cover -- in another process
+            try:
+                ledger.append(intent(500))
+            except LedgerUnavailable:
+                os._exit(7)
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        assert len(records(ledger)) == LENGTH
+        await ledger.close()
+
+    asyncio.run(scenario())
