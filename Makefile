@@ -59,7 +59,7 @@ contracts: $(STAMPS)/check  ## check who imports whom only
 bench: $(STAMPS)/bench  ## measure; one folder or figure: make bench ARGS="agents --json"
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-bench-peers: $(PEERS)/academy/.installed  ## install what we compare ourselves with, each into an environment of its own
+bench-peers: $(foreach peer,academy dbos langgraph,$(PEERS)/$(peer)/.installed)  ## install what we compare ourselves with, each into an environment of its own
 
 changelog: $(STAMPS)/check  ## gather the fragments in changes/ into CHANGELOG.md
 	@$(BIN)/towncrier build --yes
@@ -110,7 +110,10 @@ $(STAMPS)/%: pyproject.toml | $(STAMPS)/python
 	@touch $@ $(addprefix $(STAMPS)/,$($*_holds))
 
 # A peer that cannot be installed is reported, and stops nobody.
-$(PEERS)/academy/.installed:
-	@echo "installing academy-py into $(@D) ..."
-	@if ( $(call make_venv,$(@D)); $(call install,$(@D),'academy-py~=1.0') ); then touch $@; \
-		else rm -rf $(@D); echo "academy-py could not be installed; figures compared with it will say so" >&2; fi
+$(PEERS)/academy/.installed: packages := 'academy-py~=1.0'
+$(PEERS)/dbos/.installed: packages := 'dbos~=3.4' 'psycopg[binary]>=3.2'
+$(PEERS)/langgraph/.installed: packages := 'langgraph~=1.2' 'langgraph-checkpoint-sqlite~=3.1'
+$(PEERS)/%/.installed:
+	@echo "installing $* into $(@D) ..."
+	@if ( $(call make_venv,$(@D)); $(call install,$(@D),$(packages)) ); then touch $@; \
+		else rm -rf $(@D); echo "$* could not be installed; figures compared with it will say so" >&2; fi

@@ -10,8 +10,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 ENVIRONMENTS = HERE.parent / ".peers"
-PACKAGES = {"academy": "academy-py"}
-PATIENCE_S = 120
+PACKAGES = {"academy": "academy-py", "dbos": "dbos", "langgraph": "langgraph"}
+PATIENCE_S = 240
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,9 @@ def interpreter(name: str) -> Path | None:
 
 
 @cache
-def run(name: str) -> Peer:
-    """Run ``peer_<name>.py`` once in this process's life. A peer that is missing or fails is reported in the label, never raised.
+def run(name: str, *words: str) -> Peer:
+    """Run ``peer_<name>.py`` with ``words`` once in this process's life. A peer that is missing or fails is reported in the label, never
+    raised.
 
     Raises `KeyError` for a peer that nobody has written down in `PACKAGES`.
     """
@@ -44,7 +45,7 @@ def run(name: str) -> Peer:
         return Peer(f"{package}: not installed; run make bench-peers")
     try:
         done = subprocess.run(
-            [python, "-W", "ignore", HERE / f"peer_{name}.py"], capture_output=True, text=True, timeout=PATIENCE_S, check=False
+            [python, "-W", "ignore", HERE / f"peer_{name}.py", *words], capture_output=True, text=True, timeout=PATIENCE_S, check=False
         )
     except subprocess.TimeoutExpired:
         return Peer(f"{package}: did not finish within {PATIENCE_S} s")

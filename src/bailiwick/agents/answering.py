@@ -34,13 +34,13 @@ async def _answer(resident: Resident, ask: Ask) -> None:
     host, answer, act = resident.host, None, None
     try:
         act = invocation(resident, ask)
-        if host.is_winding_down(ask.intent.run) and host.gateway.find(ask.intent.id) is None:
+        if host.interruptions.of(ask.intent.run) and host.gateway.find(ask.intent.id) is None:
             raise Stopping("this host was told to stop; what is asked now stays undone")
         answer = Answer(id=ask.intent.id, outcome=await host.gateway.perform(ask.intent, act))
     except Exception as error:  # It left no outcome: whoever asked learns why.
         answer = Answer(id=ask.intent.id, failure=describe(error))
     except asyncio.CancelledError:
-        if resident.id in host.residents and not host.is_winding_down(ask.intent.run):
+        if resident.id in host.residents and not host.interruptions.of(ask.intent.run):
             host.gateway.withdraw(ask.intent, codec.encode(act.sent) if act is not None and act.streams else b"", act and act.seal())
             error = ActionFailed(f"{ask.intent.tool} was cancelled before it ended; what it had done is on record", type="CancelledError")
         else:

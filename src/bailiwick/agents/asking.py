@@ -110,7 +110,7 @@ class Asking:
         try:
             outcome = await self._host.gateway.perform(intent, actuator)
         except asyncio.CancelledError:
-            if intent.kind is Kind.TOOL and intent.effect.repeatable and self._host.gave_up(run):
+            if intent.kind is Kind.TOOL and intent.effect.repeatable and self._host.interruptions.none_made(run):
                 self._host.gateway.withdraw(intent)
             raise
         except BailiwickError as error:
@@ -119,8 +119,8 @@ class Asking:
             raise
         finally:
             current.reset(outside)
-        if run.is_loop and run.unsealed >= STEP_EFFECTS:
-            self._host.seal_loop(run)
+        if run.is_loop and run.unsealed >= STEP_EFFECTS and run.agent in self._host.residents:
+            self._host.residents[run.agent].seal_loop(run)
         return await _unless_withdrawn(outcome)
 
     async def _use(self, tool: Tool, intent: Intent, run: Run) -> Any:
@@ -179,7 +179,7 @@ class Asking:
         for then, in a ``finally`` perhaps, would take the place of what the run goes on with when it is resumed."""
         if run.stopped is not None:
             raise run.stopped
-        if not run.closing and self._host.is_winding_down(run.id):
+        if not run.closing and self._host.interruptions.of(run.id):
             raise Stopping("this host was told to stop; what is asked now stays undone")
 
     async def _ask(self, intent: Intent, run: Run, action: Action, deadline: timedelta | None) -> Any:

@@ -18,6 +18,7 @@ from bailiwick.agents.asking import Asking, done
 from bailiwick.agents.blueprint import Blueprint
 from bailiwick.agents.control import end_loops
 from bailiwick.agents.handle import Handle, here
+from bailiwick.agents.interruptions import Interruptions
 from bailiwick.agents.resident import Resident
 from bailiwick.agents.run import Cursor, Run, current, number_tasks
 from bailiwick.agents.spawn import Spawn, Spawned, class_at
@@ -25,7 +26,7 @@ from bailiwick.clock import Clock
 from bailiwick.effects import Actuator, EffectClass, Intent, Kind, Tool
 from bailiwick.errors import ActionFailed, Defect, NoSuchAgent, Stopping
 from bailiwick.gateway import Gateway
-from bailiwick.ids import AgentId, EffectId, HostId, RunId, agent_of, nested_run_id, new_host_id, root_key
+from bailiwick.ids import AgentId, EffectId, HostId, agent_of, nested_run_id, new_host_id
 from bailiwick.mailboxes import Ask, Envelope, Mailboxes
 
 A = TypeVar("A", bound=Agent)
@@ -61,9 +62,8 @@ class Host:
         self._root: Cursor | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._threads: ThreadPoolExecutor | None = None
+        self.interruptions = Interruptions(self)
         self._closing = False
-        self._interrupted: set[str] = set()
-        """Roots whose trees were told to stop."""
 
     async def open(self) -> None:
         """Begin to give each task its positions, and to receive answers."""
@@ -84,7 +84,7 @@ class Host:
     @contextmanager
     def rooted(self, run: Run) -> Generator[None]:
         """Code in no agent's run belongs to ``run`` until the end of the block."""
-        self._interrupted.discard(root_key(run.id))
+        self.interruptions.gone_on_with(run)
         before, mine = self._root, Cursor(run)
         self._root = mine
         outside = current.set(mine)
@@ -158,39 +158,6 @@ class Host:
         if not torn:  # What a cancelled action left half changed is not sealed: on resume the action is done whole.
             self._seal(resident)
 
-    async def supervise(self, main: Coroutine[Any, Any, T]) -> T:
-        """What ``main``, the root of a tree of runs, returns. Cancelled, the whole tree is told to stop first: then nothing it does while
-        it is torn down goes on record, where it would be in the way of what it goes on with when it is resumed."""
-        # Not by the task factory: it is the run's own task, not one that the run started.
-        task = asyncio.Task(main, loop=self._loop, context=copy_context())
-        cursor = current.get()
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError:
-            if cursor is not None:
-                self._interrupted.add(root_key(cursor.run.id))
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            raise
-        return task.result()
-
-    def is_winding_down(self, run: RunId) -> bool:
-        """Whether the tree of ``run`` was told to stop."""
-        return self._closing or root_key(run) in self._interrupted
-
-    def gave_up(self, run: Run) -> bool:
-        """Whether something in ``run`` that was cancelled was cancelled by the code that runs, not because it was told to stop."""
-        if self.is_winding_down(run.id) or run.is_loop:
-            return False
-        return run.agent in self.residents or (self._root is not None and run.agent == self._root.run.agent)
-
-    def seal_loop(self, run: Run) -> None:
-        """A control loop has done much since its agent was sealed: seal it, unless an action is half done."""
-        resident = self.residents.get(run.agent)
-        if resident is not None and not resident.open:
-            run.unsealed = 0
-            self._seal(resident)
-
     def start_task(self, work: Coroutine[Any, Any, None], *, keep: bool = True) -> asyncio.Task[None]:
         """Run ``work`` in a context of its own: it belongs to no run and shares nothing with the code that started it. The host
         keeps the task until it is done, and cancels it when it closes; unless the caller does (``keep=False``)."""
@@ -208,6 +175,7 @@ class Host:
     async def close(self) -> None:
         """Stop every agent, the youngest first, and all that is under way. What was half done stays open on the record."""
         self._closing = True
+        self.interruptions.of_all = True
         for agent_id in reversed(list(self.residents)):
             await self.stop(agent_id, because="its host was closed")
         await _cancel(self._tasks)

@@ -15,7 +15,7 @@ from bailiwick.agents.blueprint import Action
 from bailiwick.agents.resident import Resident
 from bailiwick.agents.run import Cursor, Run, current
 from bailiwick.effects import Actuator, Intent, Outcome, Result, Seal, Status
-from bailiwick.errors import DeadlineExceeded, ReplayDiverged
+from bailiwick.errors import BailiwickError, DeadlineExceeded, ReplayDiverged
 from bailiwick.ids import run_of
 
 REBUILD = timedelta(seconds=1)
@@ -91,6 +91,9 @@ class Invocation(Actuator):
             if action.signature.streams:
                 return await self._stream(action.function(resident.agent, **self._arguments))
             return action.signature.pack_result(await action.function(resident.agent, **self._arguments))
+        except BailiwickError as error:
+            resident.torn = resident.torn or error.leaves_open
+            raise
         finally:
             resident.end()
 

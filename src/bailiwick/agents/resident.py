@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bailiwick.agents.agent import Agent
 from bailiwick.agents.blueprint import Blueprint
-from bailiwick.agents.run import Cursor
+from bailiwick.agents.run import Cursor, Run
 from bailiwick.agents.turnstile import Turnstile
 from bailiwick.effects import Reentry, Seal
 from bailiwick.ids import AgentId, EffectId, RunId
@@ -39,6 +39,7 @@ class Resident:
         "reentries",
         "shutdown",
         "ticks",
+        "torn",
     )
 
     def __init__(self, host: Host, agent_id: AgentId, name: str, blueprint: Blueprint) -> None:
@@ -58,6 +59,8 @@ class Resident:
         """Where runs go on that were under way when this agent was last sealed."""
         self.parked: dict[RunId, Reentry] | None = None
         """Runs that stand at a boundary of their own choice, waiting to be sealed."""
+        self.torn = False
+        """A run stopped half way and left its effect open: what it half changed is not sealed, so that it can be gone on with."""
         self._sealed: bytes | None = None
         self._quiet: asyncio.Event | None = None
         self._turnstile = Turnstile() if blueprint.any_exclusive else None
@@ -90,7 +93,7 @@ class Resident:
     def seal(self, *, ended: bool = False) -> Seal | None:
         """The state to put on record, if nothing is half done and it changed since the last seal, or a run just ``ended``: then the
         seal says that the run need not be gone through again. Else None. Raises `Defect` for state that its type hints forbid."""
-        if self.open or not (self.blueprint.keeps_state or self.ticks):
+        if self.open or self.torn or not (self.blueprint.keeps_state or self.ticks):
             return None
         state = self.blueprint.state(self.agent)
         if state == self._sealed:
@@ -99,7 +102,7 @@ class Resident:
         else:
             self.blueprint.check_state(state)
             self._sealed = state
-        return Seal(agent=self.id, state=state, ticks=dict(self.ticks), at_ns=self.host.clock.now_ns())
+        return Seal(agent=self.id, state=state, ticks=dict(self.ticks), at_ns=self.host.clock.now_ns(), runs=dict(self.reentries))
 
     async def seal_now(self, cursor: Cursor) -> None:
         """See `Agent.seal`."""
@@ -111,6 +114,13 @@ class Resident:
         if seal is not None:
             self.host.gateway.seal(seal)
         await self.host.gateway.barrier()
+
+    def seal_loop(self, run: Run) -> None:
+        """A control loop has done much since this agent was sealed: seal it, unless an action is half done."""
+        seal = self.seal()
+        if seal is not None:
+            run.unsealed = 0
+            self.host.gateway.seal(seal)
 
     async def seal_run(self, cursor: Cursor, step: int = -1) -> None:
         """Seal the state and the place of a run that is under way. It waits until every other run of this agent has
@@ -124,10 +134,18 @@ class Resident:
             self._quiet.set()
         try:
             await self._until(lambda: self.open <= len(parked))
+            if self.torn:
+                return  # An older seal holds as well; there is only more to be read.
             self._sealed = self.blueprint.state(self.agent)
             self.blueprint.check_state(self._sealed)
             self.host.gateway.seal(
-                Seal(agent=self.id, state=self._sealed, ticks=dict(self.ticks), at_ns=self.host.clock.now_ns(), runs=dict(parked))
+                Seal(
+                    agent=self.id,
+                    state=self._sealed,
+                    ticks=dict(self.ticks),
+                    at_ns=self.host.clock.now_ns(),
+                    runs={**self.reentries, **parked},
+                )
             )
             run.unsealed = 0
             await self.host.gateway.barrier()

@@ -107,7 +107,7 @@ class Saga:
         return value
 
     def _gave_up(self, run: Run, error: BaseException) -> bool:
-        return isinstance(error, asyncio.CancelledError) and self._host.gave_up(run)
+        return isinstance(error, asyncio.CancelledError) and self._host.interruptions.none_made(run)
 
     def _was_not_given_up(self, run: Run) -> None:
         """Raises `ReplayDiverged` if this run had begun to take this saga back, and now goes on with it."""

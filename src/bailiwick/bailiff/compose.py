@@ -75,7 +75,7 @@ async def open_bailiwick(
         if notary is not None:
             closing.push_async_callback(notary.close)
         purse = Purse(settings.budget)
-        gateway = Gateway(ledger, settings.charter, purse, clock)
+        gateway = Gateway(ledger, settings.charter, purse, clock, notary)
         toolbox = Toolbox(clock, workers=settings.workers)
         closing.push_async_callback(toolbox.close)
         actuator_of = around(toolbox.actuator) if around is not None else toolbox.actuator

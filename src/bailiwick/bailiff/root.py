@@ -32,7 +32,7 @@ class Root(Actuator):
         sealed = self._host.gateway.last_seal(intent.agent)
         entry = sealed.seal.runs.get(run) if sealed is not None else None
         with self._host.rooted(Run(run, intent.agent, entry=entry, code=self.code)):
-            return Result(value=self.signature.pack_result(await self._host.supervise(self._main(self._first, **arguments))))
+            return Result(value=self.signature.pack_result(await self._host.interruptions.supervise(self._main(self._first, **arguments))))
 
 
 class Origin(NamedTuple):

@@ -48,7 +48,8 @@ class Charter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     @property
     def digest(self) -> str:
-        """16 hex digits: the same for the same rules in the same order. Records name rules by their number in the charter of this digest."""
+        """16 hex digits: the same for the same rules in the same order. Records name a rule by its number in the charter of
+        this digest."""
         return codec.digest(codec.encode(self))[:16]
 
     def verdict(self, tool: str, effect: EffectClass | None) -> Verdict:

@@ -56,8 +56,8 @@ class Tool:
         self.where: Where = where
         self.estimate = estimate
         self.signature = Signature(function)
-        self.path = f"{function.__module__}:{function.__qualname__}" if undo or probe else ""
-        """Where another process finds it, to undo or to probe; empty where there is nothing to find it for."""
+        self.path = f"{function.__module__}:{function.__qualname__}" if undo or probe or not effect.repeatable else ""
+        """Where another process finds it, to undo, to probe or to settle; empty where there is nothing to find it for."""
         for recourse, extra in ((undo, {"result"}), (probe, set[str]())):
             _check_recourse(self, recourse, extra)
         self.__doc__ = function.__doc__
@@ -109,7 +109,8 @@ def tool(
     ``"process"``: a worker process, whose death is a recorded failure; the function must then be importable by name.
     ``estimate``: what one call may cost; held in the purse before the call, settled with what it did cost.
     ``probe``: asks the other side whether a call that was cut off happened, and returns ``Happened(value)``, ``NOT_HAPPENED`` or
-    ``UNKNOWN``; its parameters are any of the tool's own and an `IdempotencyKey`. Without one, an irreversible call that was cut off waits for a person.
+    ``UNKNOWN``; its parameters are any of the tool's own and an `IdempotencyKey`. Without one, an irreversible call that was cut
+    off waits for a person.
     ``retry``, ``deadline``: how often and how long a call is tried; see `Retry`. Every attempt stands on the record.
     ``durable_outcome``: wait for the disk once more before the outcome is believed.
 

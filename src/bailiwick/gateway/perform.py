@@ -12,6 +12,7 @@ from bailiwick.clock import Clock
 from bailiwick.effects import Actuator, Attempt, EffectClass, Failure, Intent, Kind, Outcome, Record, Seal, Status, describe
 from bailiwick.errors import BailiwickError, NotAllowed, NotFound, Refused, ReplayDiverged
 from bailiwick.gateway.attempts import Attempts, done
+from bailiwick.gateway.notary import Notary
 from bailiwick.gateway.recollection import Recollection
 from bailiwick.gateway.undo import check_stands, undo_of
 from bailiwick.grants import NOTHING_HELD, Hold, Purse
@@ -25,11 +26,12 @@ MILESTONE_ENTRIES = 8_192
 class Gateway:
     """Holds the ledger, the charter and the purse; nobody acts without passing it (invariants 1, 2, 3 and 7)."""
 
-    def __init__(self, ledger: Ledger, charter: Charter, purse: Purse, clock: Clock) -> None:
+    def __init__(self, ledger: Ledger, charter: Charter, purse: Purse, clock: Clock, notary: Notary | None = None) -> None:
         self._ledger = ledger
         self._charter = charter
         self._purse = purse
         self._clock = clock
+        self._notary = notary
         self._attempts = Attempts(self._append, ledger, clock)
         self.past = Recollection(ledger)
         self._counted: set[RunId] = set()
@@ -149,6 +151,8 @@ class Gateway:
         """The only line that writes the record."""
         self._ledger.append(*records)
         self._until_milestone -= len(records)
+        if self._notary is not None:
+            self._notary.note(len(records))
 
     def _mark(self) -> None:
         """Called where what is remembered and what is on record agree."""

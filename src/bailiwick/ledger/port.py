@@ -64,14 +64,15 @@ class Ledger(ABC):
     def append(self, *records: Record) -> int:
         """Put ``records`` at the end, together; return the number of the last. Returns at once, before they are durable.
 
-        Raises `DuplicateIntent`, `LedgerUnavailable` or `Unencodable`; then none of them was appended.
+        Raises `DuplicateIntent`, `LedgerUnavailable`, `Unencodable`, or `Fenced` if another incarnation writes by now; then none of
+        them was appended.
         """
 
     @abstractmethod
     async def barrier(self) -> None:
         """Return once everything appended so far is durable. Waits for at most two group commits; concurrent callers share one.
 
-        Raises `LedgerUnavailable` if it cannot be made durable. Cancelling the wait takes nothing back.
+        Raises `LedgerUnavailable` if it cannot be made durable, `Fenced` as `append` does. Cancelling the wait takes nothing back.
         """
 
     @abstractmethod

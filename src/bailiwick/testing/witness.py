@@ -134,7 +134,7 @@ class WitnessClient:
         return json.loads(line)
 
 
-class _Service:
+class _OtherSide:
     """The other side: what the process does."""
 
     def __init__(self, book: Path, answers_after_s: float) -> None:
@@ -221,7 +221,7 @@ def _say(line: str) -> None:
 
 
 async def _serve(address: str, book: str, answers_after_s: str) -> None:
-    service = _Service(Path(book), float(answers_after_s))
+    service = _OtherSide(Path(book), float(answers_after_s))
     orders = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
     server = await asyncio.start_unix_server(service.serve, address, limit=_LONGEST_QUESTION_BYTES, backlog=1_000)

@@ -241,3 +241,30 @@ def test_code_that_changed_under_a_run_is_told_how_to_go_on(monkeypatch: pytest.
     monkeypatch.delattr(Versioned, "__bailiwick_blueprint__")
     with pytest.raises(ReplayDiverged, match=r"asks .*7.* where the record holds .*1.*bailiwick runs migrate run_"):
         resumed(versioned, copy_of(ledger, first=last))
+
+
+class Halting(Agent):
+    total: int = 0
+
+    @action
+    async def add(self, numbers: list[int]) -> int:
+        for number in numbers:
+            self.total += 1
+            self.total += await self.use(measure, number)
+        return self.total
+
+
+async def halting(bw: Bailiwick) -> int:
+    return await (await bw.launch(Halting)).add([1, 2, 3])
+
+
+def test_what_a_run_that_was_stopped_had_half_changed_is_not_sealed(monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = NotedLedger()
+    assert whole(halting, ledger) == 63
+    second = intents(ledger, "measure")[1]
+    cut = copy_of(ledger, first=next(seq for seq, record in enumerate(records(ledger), 1) if record == second))
+    monkeypatch.setattr(measure, "name", "renamed")  # The code changed: the run stops half way, and its host closes in good order.
+    with pytest.raises(ReplayDiverged):
+        resumed(halting, cut)
+    monkeypatch.undo()
+    assert resumed(halting, cut) == 63

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 
 from bailiwick.ledger.backends.sqlite.aside import Archive, Aside, file_of, folder_of, missing, read_asides
 from bailiwick.ledger.backends.sqlite.file import cannot_write, connect, make_durable, query_of
@@ -34,7 +35,7 @@ def erase(path: Path, writing: sqlite3.Connection, seqs: Sequence[int]) -> int:
     try:
         for aside, numbers in by_segment.items():
             if aside is None:
-                erased += _erase_here(writing, numbers)[0]
+                erased += _erase_here(writing, numbers).payloads
             else:
                 erased += _erase_aside(file_of(path, aside.first, aside.last), numbers)
     except (sqlite3.Error, OSError) as error:
@@ -57,14 +58,20 @@ def write_out_logs(path: Path) -> None:
 def _erase_aside(segment: Path, seqs: Sequence[int]) -> int:
     with closing(connect(segment, "mode=rw")) as connection:
         make_durable(connection, segment)  # While there is a log, those who read the file know that it changes.
-        erased, freed_bytes = _erase_here(connection, seqs)
-        if freed_bytes >= WORTH_COPYING * segment.stat().st_size:
+        done = _erase_here(connection, seqs)
+        if done.log_is_empty and done.freed_bytes >= WORTH_COPYING * segment.stat().st_size:
             write_anew(segment, connection)
-    return erased
+    return done.payloads
 
 
-def _erase_here(connection: sqlite3.Connection, seqs: Sequence[int]) -> tuple[int, int]:
-    """How many payloads there were, and their bytes together."""
+class _Done(NamedTuple):
+    payloads: int
+    freed_bytes: int
+    log_is_empty: bool
+    """False: somebody read meanwhile, so the file has it all only when the log is written into it, at the latest when it is next opened."""
+
+
+def _erase_here(connection: sqlite3.Connection, seqs: Sequence[int]) -> _Done:
     freed: list[int] = []
 
     def committed(payload: bytes) -> bytes:
@@ -79,11 +86,11 @@ def _erase_here(connection: sqlite3.Connection, seqs: Sequence[int]) -> tuple[in
             "UPDATE entries SET erased = committed(payload), payload = NULL WHERE seq = ? AND payload NOT NULL", [(seq,) for seq in seqs]
         )
         connection.execute("COMMIT")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # The log would still have what the file has not.
+        busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()  # Until then the file still has what the log has not.
     except sqlite3.Error:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
     finally:
         connection.execute("PRAGMA secure_delete = OFF")
-    return len(freed), sum(freed)
+    return _Done(len(freed), sum(freed), not busy)

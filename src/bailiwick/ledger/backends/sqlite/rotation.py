@@ -130,7 +130,7 @@ def flush_directory(directory: Path) -> None:
 
 
 def write_anew(segment: Path, connection: sqlite3.Connection) -> None:
-    """Copy a segment without the room that what was erased has left, and put the copy in its place, durably."""
+    """Copy a segment without the room that what was erased has left, and put the copy in its place, durably. Its log must be empty."""
     copy = segment.with_name(segment.name + _COPY)
     copy.unlink(missing_ok=True)
     connection.execute("VACUUM INTO ?", (str(copy),))
@@ -138,6 +138,7 @@ def write_anew(segment: Path, connection: sqlite3.Connection) -> None:
     with copy.open("rb") as file:
         os.fsync(file.fileno())
     copy.replace(segment)
+    _remove_beside(segment)  # Of the old one, if somebody still has that open.
     flush_directory(segment.parent)
 
 
