@@ -95,7 +95,7 @@ def _postgres() -> tuple[Rates, list[peers.Peer]]:
         schemas = iter(("before", "after"))
         peer = server.url("public").partition("&options=")[0].replace("@/postgres?", "@/dbos?")
         return _around(
-            lambda: asyncio.run(_rates(home=str(folder), ledger="postgres", postgres_url=server.url(next(schemas)))),
+            lambda: asyncio.run(_rates(home=tempfile.mkdtemp(dir=folder), ledger="postgres", postgres_url=server.url(next(schemas)))),
             lambda: peers.run("dbos", "speed", peer),
         )
 

@@ -1,7 +1,7 @@
 """The same with DBOS; run by the interpreter of its own environment.
 
-``peer_dbos.py speed URL``: steps a second, of trivial steps with a result of 200 bytes, printed as one JSON object. In SQLite DBOS runs with
-a rollback journal and ``synchronous=FULL``, which it does not set; a file that is in WAL mode already it leaves so, still FULL.
+``peer_dbos.py speed URL``: steps a second, of trivial steps with a result of 200 bytes, printed as one JSON object. In SQLite DBOS runs
+with a rollback journal and ``synchronous=FULL``, which it does not set; a file that is in WAL mode already it leaves so, still FULL.
 ``peer_dbos.py job URL ADDRESS EFFECTS``: a workflow of that many steps, each one request to a witness; started again, it goes on.
 """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TextIO
+from typing import TextIO, cast
 
 import msgspec
 
@@ -53,6 +53,6 @@ async def _conduct(settings: Settings, campaign: Campaign, run: RunId | None, wa
             (ended,) = await asyncio.gather(watching, return_exceptions=True)
             if isinstance(ended, Exception):  # Watching never stops the watched.
                 _log.warning("the progress display failed: %s", ended, extra={"event": "display_failed"})
-        run = run or bw.record.newest(NAME)
+        run = run or cast(RunId, bw.record.newest(NAME))  # It was begun above.
         intents = (record for entry in bw.record.entries() if isinstance(record := entry.record, Intent))
         return Ended(run=run, effects=sum(root_key(intent.id) == root_key(run) for intent in intents), summary=summary)

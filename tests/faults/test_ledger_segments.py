@@ -1,4 +1,4 @@
-"""Files that are put aside: killed in the middle of it, moved away, lost, damaged, read meanwhile, erased from."""
+"""Files that are put aside: moved away, lost, damaged, read meanwhile."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import asyncio
 import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 import threading
 import warnings
 from collections.abc import Callable
@@ -17,16 +15,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bailiwick.effects import Erasure, Intent
+from bailiwick.effects import Intent
 from bailiwick.errors import CorruptLedger, DuplicateIntent, LedgerUnavailable
 from bailiwick.ids import EffectId
-from bailiwick.ledger import EMPTY, Head, Ledger, Past, Sealed, Segment, Segmented, prove, verify
-from bailiwick.ledger.backends.sqlite import SqliteLedger, SqliteReader, erasing, rotation, whereabouts, writer
+from bailiwick.ledger import EMPTY, Head, Past, Sealed, Segmented, prove, verify
+from bailiwick.ledger.backends.sqlite import SqliteLedger, rotation, whereabouts, writer
 from bailiwick.testing.ledger_records import agent, effect, intent, outcome, seal
 from bailiwick.testing.ledger_suite import records
-from tests.faults.segment_writer import SEGMENT_ENTRIES
+from tests.faults.segments import asides, reading, segments, work
 
-WRITER = Path(__file__).with_name("segment_writer.py")
 EFFECTS = 10
 LENGTH = 3 * EFFECTS
 
@@ -53,93 +50,11 @@ def filled(path: Path) -> Path:
     return path
 
 
-async def work(ledger: Ledger, numbers: range) -> None:
-    for number in numbers:
-        ledger.append(intent(number, arguments=b"argument %d" % number))
-        await ledger.barrier()
-        ledger.append(outcome(number, value=b"value %d" % number), seal(number % 2, b"state %d" % number))
-        await ledger.barrier()
-
-
-def segments(path: Path) -> list[Segment]:
-    reader = reading(path)
-    try:
-        return list(reader.segments())
-    finally:
-        asyncio.run(reader.close())
-
-
-def reading(path: Path) -> SqliteReader:
-    found = SqliteLedger.open(path, read_only=True)
-    assert isinstance(found, SqliteReader)
-    return found
-
-
-def asides(path: Path) -> list[Path]:
-    return sorted(path.with_suffix(".segments").iterdir())
-
-
 def edit(path: Path, *statements: str) -> None:
     """As somebody with a SQLite shell would."""
     with closing(sqlite3.connect(path)) as connection, connection:
         for statement in statements:
             connection.execute(statement)
-
-
-# Killed
-
-
-def killed_at(path: Path, place: int) -> tuple[list[int], bool]:
-    """The effects that were acknowledged before the process was killed at that place, and whether it came to its end instead."""
-    command = [sys.executable, str(WRITER), str(path), str(place)]
-    found = subprocess.run(command, capture_output=True, check=False)
-    lines = found.stdout.decode().split()
-    assert found.returncode in (0, -9), found.stderr.decode()
-    return [int(line) for line in lines if line != "end"], "end" in lines
-
-
-async def goes_on_from(path: Path, promised: list[int]) -> None:
-    """Nothing that was acknowledged is lost, no number is given away twice, and the record goes on."""
-    ledger = SqliteLedger.open(path, segment_entries=SEGMENT_ENTRIES)
-    assert isinstance(ledger, Segmented)
-    head = ledger.head()
-    assert verify(ledger.entries()) == head
-    for number in promised:
-        found = ledger.find(effect(number))
-        assert found is not None
-        assert found.intent == intent(number, arguments=b"%d" % number)
-        with pytest.raises(DuplicateIntent):
-            ledger.append(intent(number))
-    for number in range(100, 104):
-        ledger.append(intent(number), outcome(number), seal(0, b"%d" % number))
-        await ledger.barrier()
-    assert ledger.head().seq == head.seq + 12
-    await ledger.close()
-    reader = reading(path)
-    assert verify(reader.entries()).seq == head.seq + 12
-    firsts = [segment.first for segment in reader.segments()]
-    assert firsts == [1, *(segment.last + 1 for segment in reader.segments()[:-1])]
-    await reader.close()
-    left = {found.name.split(".sqlite")[1] for found in path.parent.rglob("*.sqlite*")}
-    assert left <= {"", ".lock"}
-
-
-def test_a_kill_anywhere_in_putting_a_file_aside_loses_nothing(tmp_path: Path) -> None:
-    place, ended = 1, False
-    while not ended:
-        path = tmp_path / str(place) / "ledger.sqlite"
-        promised, ended = killed_at(path, place)
-        if path.exists():
-            before = reading(path)  # Also somebody who only reads finds all of it, before anything is repaired.
-            assert verify(before.entries()) == before.head()
-            assert {number for number in promised if before.find(effect(number)) is None} == set()
-            asyncio.run(before.close())
-        asyncio.run(goes_on_from(path, promised))
-        place += 3 if place < 80 else 30  # Each third line for the first file that is put aside, samples for those after it.
-    assert place > 150
-
-
-# Moved away, lost, swapped
 
 
 def test_a_segment_that_was_moved_away_is_missed_only_by_those_who_need_it(filled: Path, tmp_path: Path) -> None:
@@ -383,101 +298,6 @@ def test_an_outcome_far_behind_its_intent_is_found_by_its_newest_row(path: Path,
         await ledger.close()
 
     asyncio.run(scenario())
-
-
-# Erased
-
-
-async def big(path: Path, secret: bytes) -> Ledger:
-    ledger = SqliteLedger.open(path, segment_entries=10)
-    for number in range(20):
-        ledger.append(intent(number, arguments=secret * 200))
-        await ledger.barrier()
-        ledger.append(outcome(number, value=b"kept"))
-        await ledger.barrier()
-    return ledger
-
-
-def test_what_is_erased_is_in_no_file_and_the_room_comes_back(path: Path) -> None:
-    secret = b"the patient's name "
-
-    async def scenario() -> None:
-        ledger = await big(path, secret)
-        assert isinstance(ledger, Segmented)
-        reader = reading(path)
-        assert next(reader.entries()).payload.endswith(secret)
-        sizes = {segment.first: segment.size_bytes or 0 for segment in ledger.segments()[:-1]}
-        ledger.append(Erasure(seqs=tuple(range(1, 40, 2))))
-        assert await ledger.erase([*range(1, 40, 2), 99]) == 20
-        assert ledger.find(effect(0)) == Past(intent(0), outcome(0, value=b"kept"), 2, erased=True)
-        assert ledger.find(effect(19)) == Past(intent(19), outcome(19, value=b"kept"), 40, erased=True)
-        for asked in (ledger, reader):
-            assert verify(asked.entries()) == ledger.head()
-            assert prove(asked).erased == 20
-            assert next(asked.entries()).payload == b""
-        shrunk = {segment.first: segment.size_bytes or 0 for segment in ledger.segments() if segment.first in sizes}
-        assert len(shrunk) == len(sizes) >= 3
-        assert all(shrunk[first] < sizes[first] / 2 for first in sizes)
-        assert [found for found in path.parent.rglob("*") if found.is_file() and secret in found.read_bytes()] == []
-        await reader.close()
-        await ledger.close()
-
-        await SqliteLedger.open(path).close()  # A reader that stood still meanwhile kept an empty log from being removed.
-        assert {found.suffix for found in asides(path)} == {".sqlite"}
-
-    asyncio.run(scenario())
-
-
-def test_an_erasure_that_was_interrupted_is_finished_by_the_next_who_writes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    secret = b"the patient's name "
-
-    async def scenario() -> None:
-        ledger = await big(path, secret)
-        await ledger.erase([])
-        await ledger.close()
-        # What a crash leaves between the commit and the writing of the log: a copy of both, with the log of the segment.
-        segment = asides(path)[0]
-        with closing(sqlite3.connect(segment, isolation_level=None)) as connection:
-            connection.execute("PRAGMA wal_autocheckpoint = 0")
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA secure_delete = ON")
-            connection.execute("UPDATE entries SET payload = NULL, erased = x'00' WHERE seq = 1")
-            log = Path(f"{segment}-wal").read_bytes()
-            old = segment.read_bytes()
-        segment.write_bytes(old)
-        Path(f"{segment}-wal").write_bytes(log)
-        (segment.parent / "000000000001-000000000010.sqlite.copy").write_bytes(secret)
-        reader = reading(path)
-        assert next(reader.entries()).payload == b""
-        await reader.close()
-        before = segment.read_bytes().count(secret)
-        again = SqliteLedger.open(path)
-        assert {found.suffix for found in asides(path)} == {".sqlite"}
-        assert segment.read_bytes().count(secret) < before
-        await again.close()
-
-    asyncio.run(scenario())
-
-
-def test_an_erasure_that_fails_in_the_middle_can_be_said_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scenario() -> None:
-        ledger = await big(path, b"x")
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(erasing, "WORTH_COPYING", 0)
-            patch.setattr(erasing, "write_anew", broken)
-            with pytest.raises(LedgerUnavailable, match="no room"):
-                await ledger.erase([1, 3, 11, 13, 39])
-        assert verify(ledger.entries()) == ledger.head()
-        await ledger.erase([1, 3, 11, 13, 39])
-        assert [entry.seq for entry in ledger.entries() if entry.erased] == [1, 3, 11, 13, 39]
-        ledger.append(intent(50))
-        await ledger.close()
-
-    asyncio.run(scenario())
-
-
-def broken(*_: object) -> None:
-    raise OSError(28, "no room")
 
 
 def test_the_child_of_a_fork_leaves_segments_alone(filled: Path) -> None:

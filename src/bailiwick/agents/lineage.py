@@ -21,6 +21,9 @@ REMEMBERED = 64
 WIDTH = 64
 """How many parts of a value are looked at, on each of two levels."""
 
+_SIMPLE = (str, bytes, int, float)
+"""Made of nothing else."""
+
 _SHARED = (bool, type(None))
 """Values of these types, and small integers, are one object everywhere."""
 
@@ -37,7 +40,8 @@ class Lineage:
 
     def obtained(self, effect: EffectId, value: object) -> None:
         """``effect`` returned ``value``."""
-        parts = [part for part in _parts(value) if not _is_shared(part)]
+        parts = [value] if isinstance(value, _SIMPLE) else list(_parts(value))
+        parts = [part for part in parts if not _is_shared(part)]
         if not parts:
             return
         while len(self._effects) >= REMEMBERED:
@@ -50,7 +54,10 @@ class Lineage:
     def causes(self, given: Iterable[object]) -> tuple[EffectId, ...]:
         """The effects that returned what is ``given``, or parts of it, in the order in which they are met."""
         made_by = self._made_by
-        return tuple(dict.fromkeys(effect for value in given for part in _parts(value) if (effect := made_by.get(id(part))) is not None))
+        if not made_by:
+            return ()
+        parts = (part for value in given for part in ((value,) if isinstance(value, _SIMPLE) else _parts(value)))
+        return tuple(dict.fromkeys(effect for part in parts if (effect := made_by.get(id(part))) is not None))
 
 
 def _parts(value: object) -> Iterator[object]:

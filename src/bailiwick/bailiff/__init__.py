@@ -5,6 +5,7 @@ from bailiwick.bailiff.branches import Branched, branch_named, branches, go_live
 from bailiwick.bailiff.branching import Part, fork, read_assumption, read_change
 from bailiwick.bailiff.compose import open_bailiwick, read_ledger, session
 from bailiwick.bailiff.cues import Step
+from bailiwick.bailiff.housekeeping import Extent, Holdings, erase, extent, plan_compaction, plan_erasure, rotate
 from bailiwick.bailiff.migrating import Migration, migrate, plan_migration
 from bailiwick.bailiff.recording import Recording, question
 from bailiwick.bailiff.records import Branch
@@ -19,7 +20,9 @@ __all__ = [
     "Bailiwick",
     "Branch",
     "Branched",
+    "Extent",
     "Finding",
+    "Holdings",
     "Main",
     "Migration",
     "Part",
@@ -33,6 +36,8 @@ __all__ = [
     "branch_named",
     "branches",
     "check_unsettled",
+    "erase",
+    "extent",
     "fork",
     "go_live",
     "last_root",
@@ -40,6 +45,8 @@ __all__ = [
     "load_charter",
     "migrate",
     "open_bailiwick",
+    "plan_compaction",
+    "plan_erasure",
     "plan_migration",
     "question",
     "read_assumption",
@@ -47,6 +54,7 @@ __all__ = [
     "read_ledger",
     "remove",
     "replay",
+    "rotate",
     "session",
     "settle",
     "settled",

@@ -15,6 +15,7 @@ COMMANDS = {
     "completion": ("bailiwick.cli.completion", "Print the completion script of a shell."),
     "demo": ("bailiwick.cli.demo", "Run a real campaign: closed-loop molecular design."),
     "effects": ("bailiwick.cli.effects", "Look at what agents did, and prove that the record is whole."),
+    "ledger": ("bailiwick.cli.ledger", "See how the record is kept, and keep it small."),
     "run": ("bailiwick.cli.run", "Run a script's main(bw) on the record."),
     "runs": ("bailiwick.cli.runs", "Look at runs, go through them again, move them to changed code."),
 }

@@ -8,6 +8,7 @@ import click
 
 from bailiwick.cli.detail import show
 from bailiwick.cli.diff import diff
+from bailiwick.cli.erase import erase
 from bailiwick.cli.export import export
 from bailiwick.cli.options import home_option, json_option
 from bailiwick.cli.reading import Reading
@@ -37,7 +38,7 @@ def effects() -> None:
     """
 
 
-for command in (anchor, diff, export, settle, show, tidy, tree, undo, verify, why):
+for command in (anchor, diff, erase, export, settle, show, tidy, tree, undo, verify, why):
     effects.add_command(command)
 
 

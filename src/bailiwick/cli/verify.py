@@ -9,12 +9,12 @@ from typing import Any
 
 import click
 
-from bailiwick.bailiff import Settings, load, read_ledger, vouch
+from bailiwick.bailiff import Settings, extent, load, read_ledger, vouch
 from bailiwick.cli.options import home_option, json_option
 from bailiwick.cli.show import print_json, when
 from bailiwick.clock import SystemClock
 from bailiwick.errors import BadInput, CorruptLedger, NotFound, Unavailable
-from bailiwick.ledger import Anchored, Entry, Place, Proof, SigningKey, as_line, can_sign, prove, read_public_key
+from bailiwick.ledger import EMPTY, Anchored, Entry, Head, Place, Proof, SigningKey, as_line, can_sign, prove, read_public_key
 
 MANY_ENTRIES = 100_000
 """From so many entries on, people are shown how far the walk is."""
@@ -25,9 +25,10 @@ MANY_ENTRIES = 100_000
 @click.option(
     "--key", "keys", metavar="HEX|FILE", multiple=True, help="Only this key may have signed, and it must have. [default: the one in `home`]"
 )
+@click.option("--from", "first", metavar="SEQ", type=click.IntRange(min=1), help="Begin with the segment whose first entry this is.")
 @home_option
 @json_option
-def verify(more: tuple[str, ...], keys: tuple[str, ...], home: str | None, as_json: bool) -> None:
+def verify(more: tuple[str, ...], keys: tuple[str, ...], first: int | None, home: str | None, as_json: bool) -> None:
     """Prove that the record is whole: the chain from the first entry to the last, its signatures, and the anchors kept elsewhere.
 
     The chain finds entries that were edited, moved, put in or lost; signatures find a chain that was computed anew; anchors find an
@@ -38,8 +39,10 @@ def verify(more: tuple[str, ...], keys: tuple[str, ...], home: str | None, as_js
       bailiwick effects verify
       bailiwick effects verify --anchors /mnt/elsewhere/anchors.jsonl
       bailiwick effects verify --key 3b6a27bc… --json | jq .signed
+      bailiwick effects verify --from 3000001     older segments were moved away
     """
     settings = load(home=home)
+    start = EMPTY if first is None else _start(settings, first)
     beside = str(settings.anchor_path)
     places, problems = _anchors(settings, more)
     reader = read_ledger(settings)
@@ -49,7 +52,8 @@ def verify(more: tuple[str, ...], keys: tuple[str, ...], home: str | None, as_js
             keys=_keys(settings, keys),
             must_be_signed=bool(keys),
             anchors={name: held.attestations for name, held in (_noted(beside) | places).items()},
-            watch=lambda entries: _shown(entries, reader.head().seq),
+            watch=lambda entries: _shown(entries, reader.head().seq - start.seq),
+            start=start,
         )
     except CorruptLedger as error:
         if as_json:
@@ -58,8 +62,10 @@ def verify(more: tuple[str, ...], keys: tuple[str, ...], home: str | None, as_js
     finally:
         asyncio.run(reader.close())
     if as_json:
-        print_json(_as_json(proof, places, problems))
+        print_json(_as_json(proof, places, problems) | ({"from": start.seq + 1} if start.seq else {}))
     else:
+        if start.seq:
+            click.echo(f"entries 1 to {start.seq} were not looked at; what follows them is as if they ended with {start.hash.hex()}")
         for line in _as_text(proof, places):
             click.echo(line)
     if problems:
@@ -93,6 +99,14 @@ def anchor(to: str | None, home: str | None, as_json: bool) -> None:
         click.echo(f"{vouched.writer} is writing the record, so this is its newest signature, not one over its end", err=True)
     if vouched.problems:
         raise Unavailable("not anchored in " + "; ".join(f"{name} ({problem})" for name, problem in vouched.problems.items()))
+
+
+def _start(settings: Settings, first: int) -> Head:
+    """What the segment that begins with entry ``first`` is chained to. Raises `NotFound`."""
+    firsts = {segment.first: segment for segment in asyncio.run(extent(settings)).segments}
+    if first not in firsts:
+        raise NotFound(f"no segment begins with entry {first}; `bailiwick ledger status` shows where they begin")
+    return Head(first - 1, firsts[first].chained_to)
 
 
 def _anchors(settings: Settings, more: Iterable[str]) -> tuple[dict[str, Anchored], dict[str, str]]:

@@ -1,11 +1,15 @@
-"""Group commit: one thread writes whatever was queued while its last write ran, so a thousand callers share one flush.
+"""Group commit: whatever was queued while the last write ran is the next one, so a thousand callers share one flush.
 
 There is no timer to tune: a fast disk makes small batches, a slow one large ones. What nobody waits for is not written at
 once: it rides with the next batch somebody waits for, or goes alone after `LINGER`. That is how an outcome shares the flush
 of the next intent. The idea is from DeWitt and others, *Implementation Techniques for Main Memory Database Systems* (1984).
 
-Two threads share this object and no lock. What the event loop's thread changes, the writing thread only reads, and the other
-way round; where both look for each other's news, each first tells and then looks, so that at least one of them sees the other.
+There are two who can write, one at a time: who holds the *pen*. As long as writes are found to be short, a small batch is written by the
+event loop's thread itself at the end of its turn, which spares two changes of thread; a large batch, or any on a slow medium, by
+the writing thread, so that the loop goes on. The writing thread also does everything that is not urgent.
+
+But for the pen the two share this object without a lock. What the event loop's thread changes, the writing thread only reads, and the
+other way round; where both look for each other's news, each first tells and then looks, so that at least one of them sees the other.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
 from bailiwick.errors import LedgerUnavailable
+from bailiwick.ledger.pace import Pace
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -31,8 +36,12 @@ CROWD = 1_000
 """So many queued items are written at once even if nobody waits for them."""
 
 
+SMALL = 64
+"""So many items at most are written by the event loop's thread."""
+
+
 class Medium(ABC, Generic[T]):
-    """What is written to. Only the writing thread calls it."""
+    """What is written to. Only who holds the pen calls it: `write` in either thread, all else in the writing thread."""
 
     @abstractmethod
     def write(self, items: list[T]) -> int:
@@ -42,30 +51,41 @@ class Medium(ABC, Generic[T]):
     def tidy(self, *, last: bool) -> None:
         """Do what need not be done before those who wait are told. ``last``: nothing will be written any more."""
 
+    def untidy(self) -> bool:
+        """Whether `tidy` has anything to do. Asked after a write by the event loop's thread; after its own, the other always tidies."""
+        return False
+
     @abstractmethod
     def release(self) -> None:
         """Let go of the medium. The thread ends with this, also after a failure. Does not raise."""
 
 
 class GroupCommit(Generic[T]):
-    """A queue and the thread that empties it. All public methods belong to the thread of one event loop."""
+    """A queue and those who empty it. All public methods belong to the thread of one event loop."""
 
-    def __init__(self, medium: Medium[T], *, durable_seq: int, max_batch: int | None = None) -> None:
+    def __init__(self, medium: Medium[T], *, durable_seq: int, max_batch: int | None = None, pace: Pace | None = None) -> None:
         self.durable_seq = durable_seq
         """Everything up to this number is durable."""
         self.failure: LedgerUnavailable | None = None
         """Why nothing is written any more; None while all is well."""
         self._medium = medium
         self._max_batch = max_batch
+        self._pace = pace or Pace()
+        self._pen = threading.Lock()
         self._queue: list[T] = []
         self._flight: list[T] = []
         self._wanted_seq = 0
+        self._untidy = False
+        """Whether the writing thread shall tidy though it has nothing to write."""
         self._closing = False
         self._resting = False
         self._bell = threading.Lock()
         self._bell.acquire()
         self._waiters: deque[tuple[int, asyncio.Future[None]]] = deque()
-        self._listening: asyncio.AbstractEventLoop | None = None
+        self._expecting: asyncio.AbstractEventLoop | None = None
+        """The loop in which `_flush` or `_settle` is going to run."""
+        self._called = False
+        """Whether the writing thread was rung for in this turn of the loop."""
         self._tickets: deque[Future[None]] = deque()
         self._errands: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
         # A daemon: a program that forgets to close ends as if it had been killed, which the record survives.
@@ -91,17 +111,20 @@ class GroupCommit(Generic[T]):
         future = loop.create_future()
         self._waiters.append((seq, future))
         self._wanted_seq = seq
-        self._ring()
-        if self._listening is not loop:
-            self._listen(loop)
+        if self._expecting is not loop:
+            self._expecting = loop
+            loop.call_soon(self._flush, loop)  # At the end of this turn: all who come in the same one share it.
+        elif len(self._queue) > SMALL and not self._called:
+            self._called = True  # It will be too much for this thread anyway; the other may begin.
+            self._ring()
         await future
 
     async def between(self, work: Callable[[], R]) -> R:
         """What ``work`` returns, called in the writing thread between two writes. Raises what it raises, or `LedgerUnavailable`."""
-        if self.failure is not None:
-            raise self.refusal()
         done: Future[R] = Future()
         self._errands.append((work, done))
+        if self.failure is not None:  # Looked for afterwards: a thread that has ended meanwhile does not come for it.
+            raise self.refusal()
         self._ring()
         return await asyncio.wrap_future(done)
 
@@ -133,13 +156,40 @@ class GroupCommit(Generic[T]):
         if self._bell.locked():
             self._bell.release()
 
+    def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Write what was queued in this turn of the loop and tell those who wait, or leave both to the other thread."""
+        self._called = False
+        if self.failure is None and self.durable_seq < self._wanted_seq and not self._write_here():
+            self._ring()
+            self._listen(loop)
+        else:
+            self._tell(loop)
+
+    def _write_here(self) -> bool:
+        """False, and nothing is done, if it would take long, or the other thread has the pen."""
+        if len(self._queue) > SMALL or not self._pace.is_short or not self._pen.acquire(blocking=False):
+            return False
+        try:
+            if self._queue and self.failure is None:
+                self._write()
+            if self.failure is None and self._medium.untidy():
+                self._untidy = True
+                self._ring()
+        except BaseException as error:  # Whatever it is: nobody knows how far the write has come.
+            self._fail(error)
+            self._ring()  # The thread ends, and lets go of the medium.
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            self._pen.release()
+        return True
+
     def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
-        """See to it that `_settle` runs after the next write.
+        """See to it that `_settle` runs after the other thread's next write.
 
         The ticket is a `concurrent.futures.Future` because that is how an event loop with a virtual clock sees that somebody
         outside is at work.
         """
-        self._listening = loop
         ticket: Future[None] = Future()
         asyncio.wrap_future(ticket, loop=loop).add_done_callback(self._settle)
         self._tickets.append(ticket)
@@ -147,19 +197,25 @@ class GroupCommit(Generic[T]):
             self._announce()
 
     def _settle(self, ticket: asyncio.Future[None]) -> None:
-        self._listening = None
+        self._tell(ticket.get_loop())
+
+    def _tell(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wake those whose entries are durable, or all if they never will be."""
+        self._expecting = None
         waiters = self._waiters
-        failed = self.failure is not None
-        while waiters and (failed or waiters[0][0] <= self.durable_seq):
+        failed = self.failure is not None  # Looked at first: what was durable before a failure is durable.
+        durable_seq = self.durable_seq
+        while waiters and (failed or waiters[0][0] <= durable_seq):
             seq, future = waiters.popleft()
             if future.done():
                 continue
-            if seq <= self.durable_seq:
+            if seq <= durable_seq:
                 future.set_result(None)
             else:
                 future.set_exception(self.refusal())
         if waiters:
-            self._listen(ticket.get_loop())
+            self._expecting = loop
+            loop.call_soon(self._flush, loop)
 
     # In either thread.
 
@@ -171,40 +227,64 @@ class GroupCommit(Generic[T]):
                 return  # The other thread was faster.
             ticket.set_result(None)
 
+    def _write(self) -> None:
+        """Write the next batch, pen in hand."""
+        batch = self._queue[: self._max_batch]
+        self._flight = batch
+        del self._queue[: len(batch)]
+        if len(batch) > SMALL:
+            self.durable_seq = self._medium.write(batch)
+            return
+        self._pace.begin()
+        self.durable_seq = self._medium.write(batch)
+        self._pace.end()
+
+    def _fail(self, error: BaseException) -> None:
+        if not isinstance(error, LedgerUnavailable):
+            error = LedgerUnavailable(f"the record cannot be written: {error!r}; what was acknowledged is safe")
+        self.failure = error
+
     # In the writing thread.
 
     def _run(self) -> None:
         try:
             self._serve()
-            self._medium.tidy(last=True)
-        except LedgerUnavailable as error:
-            self.failure = error
+            if self.failure is None:
+                self._medium.tidy(last=True)
         except Exception as error:
-            self.failure = LedgerUnavailable(f"the record cannot be written: {error!r}; what was acknowledged is safe")
+            self._fail(error)
         finally:
             self._medium.release()
             self._announce()
-            for _, done in self._errands:
-                done.set_exception(self.refusal())
+            while self._errands:
+                self._errands.popleft()[1].set_exception(self.refusal())
 
     def _serve(self) -> None:
-        queue = self._queue
-        while queue or not self._closing:
-            self._run_errands()
-            if self._wanted_seq <= self.durable_seq and len(queue) < CROWD and not self._closing:
+        while (self._queue or not self._closing) and self.failure is None:
+            if not self._has_work() and not self._closing:
                 if self._bell.acquire(timeout=LINGER.total_seconds()):
                     continue
-                if not queue:
+                if not self._queue:
                     self._rest()
                     continue
-            batch = queue[: self._max_batch]
-            if not batch:
-                continue
-            self._flight = batch
-            del queue[: len(batch)]
-            self.durable_seq = self._medium.write(batch)
+            with self._pen:
+                try:
+                    self._work()
+                except BaseException as error:
+                    self._fail(error)  # Before the pen is let go: nothing is written after a write that failed.
+
+    def _has_work(self) -> bool:
+        return bool(self._wanted_seq > self.durable_seq or len(self._queue) >= CROWD or self._errands or self._untidy)
+
+    def _work(self) -> None:
+        self._run_errands()
+        if self.failure is not None:
+            return
+        if self._queue:
+            self._write()
             self._announce()
-            self._medium.tidy(last=False)
+        self._untidy = False
+        self._medium.tidy(last=False)
 
     def _run_errands(self) -> None:
         while self._errands:
@@ -216,6 +296,6 @@ class GroupCommit(Generic[T]):
 
     def _rest(self) -> None:
         self._resting = True
-        if not self._queue and not self._closing and not self._errands:
+        if not (self._queue or self._closing or self._has_work() or self.failure is not None):
             self._bell.acquire()
         self._resting = False

@@ -49,12 +49,14 @@ def prove(
     must_be_signed: bool = False,
     anchors: Mapping[str, Sequence[Attestation]] | None = None,
     watch: Callable[[Iterator[Entry]], Iterable[Entry]] | None = None,
+    start: Head = EMPTY,
 ) -> Proof:
     """Walk the whole record once, and compare it with what is known of it.
 
     ``keys`` are the public keys that may have signed; without any, those of the anchors, and without those any key will do, which
     proves little. Whoever takes all signatures out is found by ``must_be_signed``. ``anchors`` were read before, place by place;
-    ``watch`` may look at the entries on their way. A record that is being written is taken as it is now.
+    ``watch`` may look at the entries on their way. A record that is being written is taken as it is now. ``start``: nothing up to there
+    is looked at, because it is not here; a signature after it vouches for the hash that is given, and nothing else does.
 
     Raises `CorruptLedger` naming the first entry that is not as it was: the chain is broken, a signature does not fit or is by another
     key or missing, a payload is gone that nobody put on record as erased, or an anchor says otherwise.
@@ -63,13 +65,14 @@ def prove(
     expected = frozenset(keys) or frozenset(anchor.key for held in anchors.values() for anchor in held)
     checked = can_sign()
     wanted = _wanted(anchors, expected, checked=checked)
-    walked = _Walk(expected, wanted, checked=checked)
-    entries = ledger.entries()
+    walked = _Walk(expected, {seq: held for seq, held in wanted.items() if seq >= start.seq}, start, checked=checked)
+    entries = ledger.entries(start.seq)
     head = walked.through(watch(entries) if watch is not None else entries)
     if must_be_signed and not walked.signed:
         raise CorruptLedger(f"none of {head.seq} entries is signed: the signatures were taken out, or never made", entries=head.seq)
     walked.explain_erasures(ledger.entries(head.seq), head)
-    return walked.proof(head, {place: max((anchor.seq for anchor in held), default=0) for place, held in anchors.items()})
+    compared = {place: [anchor.seq for anchor in held if anchor.seq >= start.seq] for place, held in anchors.items()}
+    return walked.proof(head, {place: max(seqs, default=0) for place, seqs in compared.items()})
 
 
 def newest_attestation(ledger: Ledger) -> Attestation | None:
@@ -100,17 +103,18 @@ def holds(ledger: Ledger, attestation: Attestation) -> bool:
 class _Walk:
     """What is known of the record as far as the walk has come."""
 
-    def __init__(self, expected: frozenset[bytes], wanted: dict[int, list[_Anchor]], *, checked: bool) -> None:
+    def __init__(self, expected: frozenset[bytes], wanted: dict[int, list[_Anchor]], start: Head, *, checked: bool) -> None:
+        self._start = start
         self._expected = expected
         self._wanted = wanted
         self._checked = checked
         self._agreed_seq = 0
-        self._signed_at = 0
+        self._signed_at = start.seq
         self._checked_at = -CHECK_ENTRIES
         self._newest: Attestation | None = None
         self._attestations = 0
         self._keys: dict[bytes, None] = {}
-        self._carries = bytearray(1)
+        self._carries = bytearray(start.seq + 1)
         """By number: whether the entry holds a payload."""
         self._taken: set[int] = set()
         self._named: set[int] = set()
@@ -122,9 +126,11 @@ class _Walk:
 
     def through(self, entries: Iterable[Entry]) -> Head:
         """Where the chain ends. Everything is checked on the way."""
-        seq, last_hash = EMPTY
+        seq, last_hash = self._start
         wanted, carries = self._wanted, self._carries
-        for entry, record in walk(entries):
+        if seq and seq in wanted:
+            self._compare(seq, last_hash)
+        for entry, record in walk(entries, self._start):
             if isinstance(record, Attestation):
                 self._attested(record, entry.seq, Head(seq, last_hash))
             elif isinstance(record, Erasure):

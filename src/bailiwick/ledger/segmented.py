@@ -18,6 +18,8 @@ class Segment(NamedTuple):
     path: Path
     size_bytes: int | None
     """None: the file is not here; somebody moved it away, or lost it."""
+    chained_to: bytes
+    """32 bytes: the hash of the entry before its first one."""
 
 
 class Segmented(ABC):

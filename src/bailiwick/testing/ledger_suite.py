@@ -59,7 +59,7 @@ class LedgerSuite(ABC):
             assert list(ledger.entries()) == []
             written: list[Record] = []
             for number in range(ROUNDS):
-                group: list[Record] = [intent(number), outcome(number), seal(0, b"%d" % number)][: 1 + number % 3]
+                group: Sequence[Record] = [intent(number), outcome(number), seal(0, b"%d" % number)][: 1 + number % 3]
                 written += group
                 assert ledger.append(*group) == len(written)
             await ledger.barrier()
@@ -171,7 +171,7 @@ class LedgerSuite(ABC):
             ends: list[int] = [0]
             images: list[tuple[Path, int]] = []
             for number in range(30):
-                group: list[Record] = [intent(number), outcome(number), seal(0, b"%d" % number), seal(1, b"")][: 1 + number % 4]
+                group: Sequence[Record] = [intent(number), outcome(number), seal(0, b"%d" % number), seal(1, b"")][: 1 + number % 4]
                 written += group
                 ends.append(ledger.append(*group))
                 durable = 0

@@ -82,6 +82,10 @@ class Witness:
                 found[entry["serial"]] = Performed(**entry)
         return list(found.values())
 
+    def size_bytes(self) -> int:
+        """How long the book is: a cheap way to see that something happened."""
+        return self._book.stat().st_size
+
     def doubled(self) -> dict[str, int]:
         """What was performed more than once without having been taken back in between, and how often."""
         standing = Counter(performed.what for performed in self.book() if not performed.undone)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from bailiwick import codec
 from bailiwick.effects import UNKNOWN, Actuator, Function, Happened, Intent, Outcome, Result, Signature, Tool, Unanswered
@@ -33,8 +33,8 @@ class Recourse(Actuator):
     async def probe(self, intent: Intent) -> Happened[Result] | Unanswered:
         answer = await self._call(self._tool.probe, intent)
         match answer:
-            case Happened(value=value):
-                return Happened(Result(value=self._tool.signature.pack_result(value)))
+            case Happened():
+                return Happened(Result(value=self._tool.signature.pack_result(cast("Happened[object]", answer).value)))
             case Unanswered():
                 return answer
             case _:

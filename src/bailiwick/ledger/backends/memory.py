@@ -36,7 +36,7 @@ class MemoryLedger(Ledger):
     def append(self, *records: Record) -> int:
         self._refuse_if_closed()
         parts = [split(record) for record in records]
-        self._rehearse(records)
+        self._rehearse(records)  # The last line that can refuse; until here nothing has changed.
         for record, (body, payload) in zip(records, parts, strict=True):
             self._append(record, body, payload)
         return len(self._bodies)
@@ -49,7 +49,7 @@ class MemoryLedger(Ledger):
         if intent is None:
             return None
         outcome, attempt = self._outcomes.get(effect), self._attempts.get(effect)
-        return past_of(self._entry(intent), outcome and self._entry(outcome), attempt and self._entry(attempt))
+        return past_of(self._entry(intent), self._entry(outcome) if outcome else None, self._entry(attempt) if attempt else None)
 
     def last_seal(self, agent: AgentId) -> Sealed | None:
         seq = self._seals.get(agent)

@@ -156,8 +156,13 @@ class Archive:
 
 def list_segments(path: Path, asides: Sequence[Aside], last_seq: int) -> list[Segment]:
     """``asides``, and the file after them, which ends with entry ``last_seq``."""
-    found = [Segment(aside.first, aside.last, file := file_of(path, aside.first, aside.last), _size_bytes(file)) for aside in asides]
-    return [*found, Segment(base_of(asides).seq + 1, last_seq, path, _size_bytes(path))]
+    found: list[Segment] = []
+    before = EMPTY
+    for aside in asides:
+        file = file_of(path, aside.first, aside.last)
+        found.append(Segment(aside.first, aside.last, file, _size_bytes(file), before.hash))
+        before = Head(aside.last, aside.hash)
+    return [*found, Segment(before.seq + 1, last_seq, path, _size_bytes(path), before.hash)]
 
 
 def missing(path: Path, aside: Aside) -> LedgerUnavailable:

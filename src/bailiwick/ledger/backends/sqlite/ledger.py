@@ -32,7 +32,7 @@ from bailiwick.ledger.backends.sqlite.reader import SqliteReader, past, sealed
 from bailiwick.ledger.backends.sqlite.rotation import SEGMENT_ENTRIES, Turn, check_segments, clear_up, flush_directory, has_segments
 from bailiwick.ledger.backends.sqlite.schema import is_empty, migrate
 from bailiwick.ledger.backends.sqlite.whereabouts import Whereabouts
-from bailiwick.ledger.backends.sqlite.writer import COLUMNS, Rows, Writer
+from bailiwick.ledger.backends.sqlite.writer import Row, Rows, Writer
 from bailiwick.ledger.chain import EMPTY, Entry, Head, link, verify
 from bailiwick.ledger.group_commit import GroupCommit
 from bailiwick.ledger.payload import commitment, split
@@ -110,12 +110,12 @@ class SqliteLedger(Ledger, Segmented):
         if not self._open or self._commits.failure is not None:
             raise self._refusal()
         seq, last_hash = self._seq, self._hash
-        rows: Rows = ()
+        rows: list[Row] = []
         for record in records:
             body, payload = split(record)
             seq += 1
             last_hash = link(last_hash, body, commitment(payload))
-            rows += (seq, last_hash, body, payload or None, None)
+            rows.append((seq, last_hash, body, payload))
         self._whereabouts.admit(records, self._seq)  # The last line that can refuse; until here nothing has changed.
         self._seq, self._hash = seq, last_hash
         if rows:
@@ -192,9 +192,8 @@ class SqliteLedger(Ledger, Segmented):
     def _entry(self, seq: int) -> Entry:
         if seq > self._commits.durable_seq:
             for rows in self._commits.unwritten():
-                if rows[0] <= seq <= rows[-COLUMNS]:
-                    at = COLUMNS * (seq - rows[0])
-                    return entry_of(rows[at : at + COLUMNS])
+                if rows[0][0] <= seq <= rows[-1][0]:
+                    return entry_of((*rows[seq - rows[0][0]], None))
         self._follow()
         return self._archive.entry(seq) if seq <= self._archive.base.seq else read_entry(self._query, seq, self._path)
 

@@ -85,6 +85,8 @@ class SqliteReader(Ledger, Segmented):
         indexed = self._indexed_seq()
         rows = self._query("SELECT intent, outcome, attempt FROM effects WHERE id = ?", (key(effect),))
         place: Place = rows[0] if rows else self._archive.of_effect(effect)
+        if place[1]:  # Nothing follows an outcome.
+            return place
         for entry in self._mentions(effect, indexed):
             record = entry.record
             if isinstance(record, Intent | Outcome | Attempt) and record.id == effect:

@@ -126,22 +126,22 @@ class Whereabouts:
         self._filter = bits
 
     def _note(self, record: Record, seq: int, shelf: Shelf) -> None:
-        if isinstance(record, Seal):
-            shelf.seals[record.agent] = seq
-        if not isinstance(record, Intent | Outcome | Attempt):
-            return
-        effect = record.id
-        place = shelf.effects.get(effect) or self.of_effect(effect)
-        intent, outcome, _ = place
-        if isinstance(record, Intent):
-            if intent:
+        # Each effect is noted with its intent, wherever that stood, so that a row of the index is always written whole.
+        if isinstance(record, (Outcome, Attempt)):
+            effect = record.id
+            intent, outcome, attempt = shelf.effects.get(effect) or self.of_effect(effect)
+            if not intent:
+                raise DuplicateIntent(f"effect {effect} has no intent that this could belong to", effect=effect)
+            if outcome:
+                raise DuplicateIntent(f"effect {effect} has its outcome already", effect=effect)
+            shelf.effects[effect] = (intent, seq, attempt) if isinstance(record, Outcome) else (intent, 0, seq)
+        elif isinstance(record, Intent):
+            effect = record.id
+            if (shelf.effects.get(effect) or self.of_effect(effect))[0]:
                 raise DuplicateIntent(f"effect {effect} is on record already", effect=effect)
-        elif not intent:
-            raise DuplicateIntent(f"effect {effect} has no intent that this could belong to", effect=effect)
-        elif outcome:
-            raise DuplicateIntent(f"effect {effect} has its outcome already", effect=effect)
-        # Noted with its intent, wherever that stood, so that a row of the index is always written whole.
-        shelf.effects[effect] = moved(place, record, seq)
+            shelf.effects[effect] = (seq, 0, 0)
+        elif isinstance(record, Seal):
+            shelf.seals[record.agent] = seq
 
     def _may_be_filed(self, effect: EffectId) -> bool:
         """False only if this process has filed no such effect. What others filed has an older root.

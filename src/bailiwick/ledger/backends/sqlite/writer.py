@@ -16,18 +16,16 @@ from bailiwick.ids import EffectId
 from bailiwick.ledger.backends.sqlite.erasing import erase
 from bailiwick.ledger.backends.sqlite.file import cannot_write, key, keys
 from bailiwick.ledger.backends.sqlite.lock import WriterLock
+from bailiwick.ledger.backends.sqlite.packing import Row, insert
 from bailiwick.ledger.backends.sqlite.rotation import Turn, put_aside
 from bailiwick.ledger.backends.sqlite.whereabouts import Shelf, Whereabouts
 from bailiwick.ledger.group_commit import Medium
 
-Rows = tuple[Any, ...]
-"""What one append puts into `entries`, row after row: number, hash, body, payload, NULL, number …"""
+Rows = list[Row]
+"""What one append puts into `entries`."""
 
-_INTO_ENTRIES = "INSERT INTO entries SELECT * FROM (VALUES {}) WHERE column1 IS NOT NULL"
 _INTO_EFFECTS = "INSERT OR REPLACE INTO effects SELECT * FROM (VALUES {}) WHERE column1 IS NOT NULL"
 _INTO_SEALS = "INSERT OR REPLACE INTO seals SELECT * FROM (VALUES {}) WHERE column1 IS NOT NULL"
-
-COLUMNS = 5
 
 MOST_ROWS = 4_096
 """So many rows at most go into one statement."""
@@ -35,6 +33,11 @@ MOST_ROWS = 4_096
 SLICE = 2_048
 """So many effects at least go into the index after a commit, while there are any to go; never fewer than twice the entries that
 were written with it, or shelves would fill faster than they are filed."""
+
+LOG_PAGES = 1_000
+"""The log is written into the file when it has about so many pages."""
+
+PAGE_BYTES = 4_096
 
 
 class Writer(Medium[Rows]):
@@ -58,37 +61,37 @@ class Writer(Medium[Rows]):
         self._whereabouts = whereabouts
         self._written_seq = head_seq
         self._written = 0
+        self._logged_pages = 0
         self._segment_entries = segment_entries
         self._full_at: float = base_seq + segment_entries if segment_entries else float("inf")
         self.turns: deque[Turn] = deque()
         """The files that took the place of full ones; each is put here before anything is written to it."""
         self._unfiled: list[EffectId] | None = None
+        self._log_in_own_time()
         variables = connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER)
-        self._most_rows = min(MOST_ROWS, 1 << ((variables // COLUMNS).bit_length() - 1))
+        self._most_rows = min(MOST_ROWS, 1 << ((variables // 4).bit_length() - 1))
 
     def write(self, items: list[Rows]) -> int:
-        rows = list(chain.from_iterable(items))
-        last_seq: int = rows[-COLUMNS]
+        rows = items[0] if len(items) == 1 else list(chain.from_iterable(items))
+        last_seq = rows[-1][0]
         try:
-            if len(rows) <= COLUMNS * self._most_rows:
-                self._insert(_INTO_ENTRIES, COLUMNS, rows)  # One statement is a transaction of its own.
-            else:
-                self._connection.execute("BEGIN IMMEDIATE")
-                self._insert(_INTO_ENTRIES, COLUMNS, rows)
-                self._connection.execute("COMMIT")
+            written_bytes = insert(self._connection, rows)
         except sqlite3.Error as error:
             raise cannot_write(self._path, error) from error
         self._written = last_seq - self._written_seq
         self._written_seq = last_seq
+        self._logged_pages += 2 + written_bytes // PAGE_BYTES
         return last_seq
 
     def tidy(self, *, last: bool) -> None:
         ripe, young = self._whereabouts.ripe, self._whereabouts.young
         if not last:
-            if not ripe.filed and ripe.upto <= self._written_seq:
+            if self._has_ripe():
                 self._file(ripe, max(SLICE, 2 * self._written))
             if self._written_seq >= self._full_at:
                 self.rotate()
+            elif self._logged_pages >= LOG_PAGES:
+                self._write_log()
             return
         with suppress(IndexError):
             while True:  # The loop's thread has let go. A file that somebody reads cannot be closed so that its log is gone.
@@ -99,6 +102,9 @@ class Writer(Medium[Rows]):
             for shelf in (ripe, young):
                 if not shelf.filed and (shelf.effects or shelf.seals):
                     self._file(shelf, len(shelf.effects))
+
+    def untidy(self) -> bool:
+        return self._logged_pages >= LOG_PAGES or self._written_seq >= self._full_at or self._has_ripe()
 
     def erase(self, seqs: Sequence[int]) -> int | None:
         """Put commitments in the place of payloads; called between two writes. None, and nothing is done, while the loop's thread still
@@ -112,6 +118,7 @@ class Writer(Medium[Rows]):
             self._full_at += max(1, self._segment_entries // 10) if self._segment_entries else 0
             return False
         self._connection = turn.writing
+        self._log_in_own_time()
         self._full_at = turn.asides[-1].last + self._segment_entries if self._segment_entries else float("inf")
         self.turns.append(turn)
         return True
@@ -119,6 +126,21 @@ class Writer(Medium[Rows]):
     def release(self) -> None:
         self._connection.close()  # Takes back what an unfinished transaction did.
         self._lock.release()
+
+    def _has_ripe(self) -> bool:
+        ripe = self._whereabouts.ripe
+        return not ripe.filed and ripe.upto <= self._written_seq
+
+    def _log_in_own_time(self) -> None:
+        """Keep SQLite from writing the log into the file within a commit, which somebody waits for: `tidy` does it."""
+        self._connection.execute("PRAGMA wal_autocheckpoint = 0")
+        self._logged_pages = 0
+
+    def _write_log(self) -> None:
+        self._logged_pages = 0
+        # What is in the log is durable. If the file has no room for it, it stays there until there is, or a commit finds none either.
+        with suppress(sqlite3.OperationalError):
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def _file(self, shelf: Shelf, most: int) -> None:
         """Bring the index up to date with the next ``most`` effects of ``shelf``, and, after the last of them, with its seals.
@@ -140,6 +162,7 @@ class Writer(Medium[Rows]):
                 self._connection.execute("UPDATE indexed SET upto = ?", (shelf.upto,))
         except sqlite3.Error as error:
             raise cannot_write(self._path, error) from error
+        self._logged_pages += len(effects) // 8
         self._whereabouts.mark_filed(effects)
         shelf.filed = not rest
         self._unfiled = rest or None
@@ -147,9 +170,7 @@ class Writer(Medium[Rows]):
     def _insert(self, template: str, width: int, values: list[Any]) -> None:
         """Insert rows of ``width`` values, given end to end, in as few steps as can be.
 
-        Not `executemany`: that gives up Python's global lock once for each row, and while another thread computes, each time
-        costs a turn of up to 5 ms (measured beside one busy thread: 640 rows a second, against 24,000 this way). One statement
-        with many rows gives it up once. It is padded with NULLs to a power of two, so that a dozen prepared statements fit
+        Not `executemany`: `packing` says why. It is padded with NULLs to a power of two, so that a dozen prepared statements fit
         batches of all sizes.
         """
         most = self._most_rows * width
