@@ -37,7 +37,7 @@ help:  ## print this list
 
 install: $(STAMPS)/check  ## make .venv with everything that demo, tests, checks and benchmarks need
 
-demo: $(STAMPS)/chemistry  ## run the molecular design campaign; with options: make demo ARGS="--seed 3"
+demo: $(STAMPS)/demo  ## run the molecular design campaign; with options: make demo ARGS="--seed 3"
 	@$(BIN)/bailiwick demo $(ARGS)
 
 test: $(STAMPS)/$(if $(with_coverage),check,test)  ## run the tests; some of them: make test ARGS="-k ledger"
@@ -100,9 +100,9 @@ $(STAMPS)/python:
 	@mkdir -p $(STAMPS) && echo "$(PYTHON)" > $@
 
 # One stamp for each extra; an extra that holds others stamps those too.
-check_holds := test bench chemistry
-test_holds := bench chemistry
-bench_holds := chemistry
+check_holds := test bench demo
+test_holds := bench demo
+bench_holds := demo
 
 $(STAMPS)/%: pyproject.toml | $(STAMPS)/python
 	@echo "installing bailiwick[$*] into $(VENV) ..."

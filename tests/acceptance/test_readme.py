@@ -1,4 +1,4 @@
-"""The examples in the README run and print what it says."""
+"""The examples in the README and in the guide run and print what they say."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from pathlib import Path
 
 from tests.acceptance.commands import bailiwick, complaint
 
-README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+GUIDE = (ROOT / "docs" / "effect-log.md").read_text("utf-8")
 
 
 def block(language: str) -> str:
@@ -31,20 +33,20 @@ def test_the_charter_in_the_readme_is_one(tmp_path: Path) -> None:
     assert bailiwick("run", "lab.py", "3", "--charter", "charter.toml", home=tmp_path).returncode == 0
 
 
-def test_the_saga_in_the_readme_takes_back_what_it_did(tmp_path: Path) -> None:
+def test_the_saga_in_the_guide_takes_back_what_it_did(tmp_path: Path) -> None:
     (tmp_path / "plan.py").write_text(
-        next(found for found in re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL) if "saga" in found)
+        next(found for found in re.findall(r"```python\n(.*?)```", GUIDE, flags=re.DOTALL) if "saga" in found)
     )
     (tmp_path / "plan.txt").write_text("beam 3")
     assert "there is no file" in complaint(bailiwick("run", "plan.py", home=tmp_path), 3)
     assert (tmp_path / "plan.txt").read_text() == "beam 3"
 
 
-def test_what_the_readme_asks_of_the_record_is_answered(tmp_path: Path) -> None:
+def test_what_the_guide_asks_of_the_record_is_answered(tmp_path: Path) -> None:
     (tmp_path / "lab.py").write_text(block("python"))
     for _ in range(2):
         assert bailiwick("run", "lab.py", "3", home=tmp_path).returncode == 0
-    section = README.partition("## Ask the record")[2].partition("\n## ")[0]
+    section = GUIDE.partition("## Ask the record")[2].partition("\n## ")[0]
     shown, settling = re.findall(r"```console\n(.*?)```", section, flags=re.DOTALL)
     here = json.loads(bailiwick("effects", "ls", "--json", home=tmp_path).stdout)
     ids = {kind: [effect["id"][-12:] for effect in here if effect["kind"] == kind] for kind in ("run", "tool")}
@@ -59,6 +61,33 @@ def test_what_the_readme_asks_of_the_record_is_answered(tmp_path: Path) -> None:
     [settle] = re.findall(r"^\$ bailiwick (effects settle .*)$", settling, flags=re.MULTILINE)
     words = [real.get(word, word) for word in shlex.split(settle, comments=True)]
     assert "is done: there is nothing to settle" in complaint(bailiwick(*words, home=tmp_path), 3)
+
+
+def test_the_tools_in_the_guide_are_tools(tmp_path: Path) -> None:
+    declared = next(found for found in re.findall(r"```python\n(.*?)```", GUIDE, flags=re.DOTALL) if "IdempotencyKey" in found)
+    (tmp_path / "shop.py").write_text(
+        declared
+        + """
+
+async def main(bw) -> list[int]:
+    await bw.use(order, "benzene", Secret("hunter2"))
+    return [await bw.use(pay, 7), len(BANK)]
+"""
+    )
+    (tmp_path / "all.toml").write_text("[[allow]]\n")
+    done = bailiwick("run", "shop.py", "--charter", "all.toml", "--json", home=tmp_path)
+    assert json.loads(done.stdout) == [7, 1], done.stderr
+    assert not [path for path in tmp_path.rglob("ledger.sqlite*") if b"hunter2" in path.read_bytes()]
+
+
+def test_the_survey_in_the_guide_goes_step_by_step(tmp_path: Path) -> None:
+    survey = next(found for found in re.findall(r"```python\n(.*?)```", GUIDE, flags=re.DOTALL) if "self.steps" in found)
+    (tmp_path / "survey.py").write_text(
+        survey + "\n\nasync def main(bw) -> float:\n    return await (await bw.launch(Survey)).sweep(200)\n"
+    )
+    assert bailiwick("run", "survey.py", home=tmp_path).stdout == "29850.0\n"
+    runs = json.loads(bailiwick("runs", "ls", "--json", home=tmp_path).stdout)
+    assert len(runs) == 1
 
 
 def _skeleton(line: str) -> str:

@@ -10,7 +10,6 @@ import asyncio
 import json
 import os
 import select
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -50,9 +49,8 @@ class Witness:
 
     def __enter__(self) -> Self:
         # Not beside the book: the path of a socket may have some hundred characters.
-        self._folder = Path(tempfile.mkdtemp(prefix="witness-"))
-        self.address = str(self._folder / "socket")
-        """Where it listens: a socket in a folder that only you can enter."""
+        self.address = str(Path(tempfile.mkdtemp(prefix="witness-")) / "socket")
+        """Where it listens: a socket in a folder that only you can enter, which goes with the process."""
         command = [sys.executable, "-P", __file__, self.address, str(self._book), str(self._answers_after.total_seconds())]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
         self._expect(b"open")
@@ -60,7 +58,6 @@ class Witness:
 
     def __exit__(self, *_: object) -> None:
         self._process.communicate(timeout=_PATIENCE_S)
-        shutil.rmtree(self._folder)
 
     def withhold(self, nth: int) -> None:
         """Perform the ``nth`` effect from now on as any other, and never answer it: whoever asked can only be killed while it waits."""
@@ -233,6 +230,8 @@ async def _serve(address: str, book: str, answers_after_s: str) -> None:
     while order := await orders.readline():
         service.obey(order.decode().rstrip("\n"))
     server.close()  # Not waited for: whoever is still connected may wait for an answer that is withheld.
+    Path(address).unlink(missing_ok=True)
+    Path(address).parent.rmdir()
 
 
 if __name__ == "__main__":
