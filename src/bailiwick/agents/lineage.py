@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 
@@ -36,28 +36,36 @@ class Lineage:
     def __init__(self) -> None:
         self._made_by: dict[int, EffectId] = {}
         """By identity of the object. `_effects` keeps the objects alive, so that no other one has it."""
-        self._effects: dict[EffectId, list[Any]] = {}
+        self._effects: dict[EffectId, tuple[object, ...]] = {}
 
     def obtained(self, effect: EffectId, value: object) -> None:
         """``effect`` returned ``value``."""
-        parts = [value] if isinstance(value, _SIMPLE) else list(_parts(value))
-        parts = [part for part in parts if not _is_shared(part)]
+        if isinstance(value, _SIMPLE):
+            parts = () if _is_shared(value) else (value,)
+        else:
+            parts = tuple(part for part in _parts(value) if not _is_shared(part))
         if not parts:
             return
-        while len(self._effects) >= REMEMBERED:
-            for part in self._effects.pop(next(iter(self._effects))):
-                self._made_by.pop(id(part), None)
-        self._effects[effect] = parts
+        effects, made_by = self._effects, self._made_by
+        if len(effects) >= REMEMBERED:
+            for part in effects.pop(next(iter(effects))):
+                made_by.pop(id(part), None)
+        effects[effect] = parts
         for part in parts:
-            self._made_by[id(part)] = effect
+            made_by[id(part)] = effect
 
     def causes(self, given: Iterable[object]) -> tuple[EffectId, ...]:
         """The effects that returned what is ``given``, or parts of it, in the order in which they are met."""
         made_by = self._made_by
         if not made_by:
             return ()
-        parts = (part for value in given for part in ((value,) if isinstance(value, _SIMPLE) else _parts(value)))
-        return tuple(dict.fromkeys(effect for part in parts if (effect := made_by.get(id(part))) is not None))
+        found: dict[EffectId, None] = {}
+        for value in given:
+            for part in (value,) if isinstance(value, _SIMPLE) else _parts(value):
+                effect = made_by.get(id(part))
+                if effect is not None:
+                    found[effect] = None
+        return tuple(found)
 
 
 def _parts(value: object) -> Iterator[object]:

@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import select
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -230,9 +231,8 @@ async def _serve(address: str, book: str, answers_after_s: str) -> None:
     while order := await orders.readline():
         service.obey(order.decode().rstrip("\n"))
     server.close()  # Not waited for: whoever is still connected may wait for an answer that is withheld.
-    Path(address).unlink(missing_ok=True)
-    Path(address).parent.rmdir()
 
 
 if __name__ == "__main__":
     asyncio.run(_serve(*sys.argv[1:]))
+    shutil.rmtree(Path(sys.argv[1]).parent)

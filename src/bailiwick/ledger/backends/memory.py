@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import cast
 
-from bailiwick.effects import Attempt, Attestation, Erasure, Intent, Outcome, Record, Seal
+from bailiwick.effects import Attempt, Intent, Outcome, Record, Seal
 from bailiwick.errors import DuplicateIntent, LedgerUnavailable
 from bailiwick.ids import AgentId, EffectId
 from bailiwick.ledger.chain import EMPTY, Entry, Head, link
@@ -34,15 +34,22 @@ class MemoryLedger(Ledger):
         self._closed = False
 
     def append(self, *records: Record) -> int:
-        self._refuse_if_closed()
+        if self._closed:
+            raise _closed()
         parts = [split(record) for record in records]
-        self._rehearse(records)  # The last line that can refuse; until here nothing has changed.
+        begun: set[EffectId] = set()
+        ended: set[EffectId] = set()
+        for record in records:
+            if isinstance(record, Intent | Attempt | Outcome):
+                self._admit(record, begun, ended)
+        # Nothing above this line has changed anything, and nothing below it can refuse.
         for record, (body, payload) in zip(records, parts, strict=True):
-            self._append(record, body, payload)
+            self._put(record, body, payload)
         return len(self._bodies)
 
     async def barrier(self) -> None:
-        self._refuse_if_closed()
+        if self._closed:
+            raise _closed()
 
     def find(self, effect: EffectId) -> Past | None:
         intent = self._intents.get(effect)
@@ -62,7 +69,8 @@ class MemoryLedger(Ledger):
             yield self._entry(seq)
 
     async def erase(self, seqs: Sequence[int]) -> int:
-        self._refuse_if_closed()
+        if self._closed:
+            raise _closed()
         found = [seq for seq in sorted(set(seqs)) if 0 < seq <= len(self._bodies) and self._payloads[seq - 1]]
         for seq in found:
             self._erased[seq] = commitment(self._payloads[seq - 1])
@@ -75,43 +83,35 @@ class MemoryLedger(Ledger):
     async def close(self) -> None:
         self._closed = True
 
-    def _append(self, record: Record, body: bytes, payload: bytes) -> None:
+    def _put(self, record: Record, body: bytes, payload: bytes) -> None:
         seq = len(self._bodies) + 1
-        match record:
-            case Intent():
-                self._intents[record.id] = seq
-            case Attempt():
-                self._attempts[record.id] = seq
-            case Outcome():
-                self._outcomes[record.id] = seq
-            case Seal():
-                self._seals[record.agent] = seq
-            case Attestation() | Erasure():
-                pass
+        if isinstance(record, Intent):
+            self._intents[record.id] = seq
+        elif isinstance(record, Outcome):
+            self._outcomes[record.id] = seq
+        elif isinstance(record, Seal):
+            self._seals[record.agent] = seq
+        elif isinstance(record, Attempt):
+            self._attempts[record.id] = seq
         self._last_hash = link(self._last_hash, body, commitment(payload))
         self._hashes += self._last_hash
         self._bodies.append(body)
         self._payloads.append(payload)
 
-    def _rehearse(self, records: Sequence[Record]) -> None:
-        """Raise what appending ``records`` one after another would raise, before the first of them has changed anything."""
-        begun: set[EffectId] = set()
-        ended: set[EffectId] = set()
-        for record in records:
-            match record:
-                case Intent(id=effect):
-                    if effect in self._intents or effect in begun:
-                        raise DuplicateIntent(f"effect {effect} is on record already", effect=effect)
-                    begun.add(effect)
-                case Attempt(id=effect) | Outcome(id=effect):
-                    if effect not in self._intents and effect not in begun:
-                        raise DuplicateIntent(f"effect {effect} has no intent that this could belong to", effect=effect)
-                    if effect in self._outcomes or effect in ended:
-                        raise DuplicateIntent(f"effect {effect} has its outcome already", effect=effect)
-                    if isinstance(record, Outcome):
-                        ended.add(effect)
-                case _:
-                    pass
+    def _admit(self, record: Intent | Attempt | Outcome, begun: set[EffectId], ended: set[EffectId]) -> None:
+        """Raise `DuplicateIntent` if ``record`` may not follow what is there and what the same call ``begun`` and ``ended`` before it."""
+        effect = record.id
+        known = effect in self._intents or effect in begun
+        if isinstance(record, Intent):
+            if known:
+                raise DuplicateIntent(f"effect {effect} is on record already", effect=effect)
+            begun.add(effect)
+        elif not known:
+            raise DuplicateIntent(f"effect {effect} has no intent that this could belong to", effect=effect)
+        elif effect in self._outcomes or effect in ended:
+            raise DuplicateIntent(f"effect {effect} has its outcome already", effect=effect)
+        elif isinstance(record, Outcome):
+            ended.add(effect)
 
     def _entry(self, seq: int) -> Entry:
         end = seq * _HASH_BYTES
@@ -123,6 +123,6 @@ class MemoryLedger(Ledger):
             erased=self._erased.get(seq, b""),
         )
 
-    def _refuse_if_closed(self) -> None:
-        if self._closed:
-            raise LedgerUnavailable("the ledger is closed; open another one to write")
+
+def _closed() -> LedgerUnavailable:
+    return LedgerUnavailable("the ledger is closed; open another one to write")
