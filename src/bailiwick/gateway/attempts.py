@@ -38,7 +38,7 @@ class Attempts:
         if intent.kind not in (Kind.TOOL, Kind.UNDO):
             return number  # It acts on nothing but agents, whose own effects are on record one by one.
         if past.attempt is not None and not past.attempt.begun:
-            self._begin(intent, number, past.attempt.settlement)
+            await self._begun(intent, number, past.attempt.settlement)
             return number
         return await self._ask_on(intent, number, actuator, "a crash cut it off", None)
 

@@ -76,10 +76,12 @@ def remembered(number: int, state: str, *, days_ago: float = 0) -> Seal:
 
 def write(records: Sequence[Record], segment_entries: int = 4) -> None:
     async def fill() -> None:
-        ledger = SqliteLedger.open(home() / "ledger.sqlite", segment_entries=segment_entries)
-        for record in records:
+        ledger = SqliteLedger.open(home() / "ledger.sqlite", segment_entries=0)
+        for number, record in enumerate(records, 1):
             ledger.append(record)
-            await ledger.barrier()
+            if segment_entries and number % segment_entries == 0:
+                assert isinstance(ledger, SqliteLedger)
+                await ledger.rotate()
         await ledger.close()
 
     asyncio.run(fill())
