@@ -13,6 +13,7 @@ from bailiwick.bailiff.settings import Settings, load
 from bailiwick.bailiff.signing import notary_for
 from bailiwick.clock import Clock, SystemClock
 from bailiwick.effects import Actuator, Tool
+from bailiwick.errors import LedgerUnavailable
 from bailiwick.gateway import Gateway
 from bailiwick.grants import Purse
 from bailiwick.ids import new_grant_id
@@ -50,6 +51,36 @@ def read_ledger(settings: Settings) -> Ledger:
     from bailiwick.ledger.backends.sqlite import SqliteLedger
 
     return SqliteLedger.open(settings.ledger_path, read_only=True)
+
+
+@asynccontextmanager
+async def open_record(settings: Settings, clock: Clock) -> AsyncGenerator[Ledger]:
+    """The record that is there already, for one who adds to it while nobody acts; durable and signed at the end of the block.
+
+    Raises `NotFound` where there is none, `LedgerUnavailable` while somebody writes it (fact ``pid``, or ``stream`` in PostgreSQL,
+    where opening it would stop them), what `notary_for` does.
+    """
+    await read_ledger(settings).close()  # Where there is no record, none is made.
+    if is_written_elsewhere(settings):
+        raise LedgerUnavailable(f"stream `{settings.stream}` is being written; wait until that ends, or stop it", stream=settings.stream)
+    ledger = open_ledger(settings)
+    try:
+        notary = notary_for(settings, ledger, clock, settings.anchors)
+        yield ledger
+        await ledger.barrier()
+        if notary is not None:
+            await notary.close()
+    finally:
+        await ledger.close()
+
+
+def is_written_elsewhere(settings: Settings) -> bool:
+    """Whether somebody, on whichever host, has the record open for writing, where the database tells; else False."""
+    if settings.ledger != "postgres":
+        return False
+    from bailiwick.ledger.backends.postgres import is_written
+
+    return is_written(settings.postgres_url, stream=settings.stream)
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from bailiwick.bailiff.compose import open_ledger, read_ledger
+from bailiwick.bailiff.compose import open_ledger, open_record, read_ledger
 from bailiwick.bailiff.settings import Settings
 from bailiwick.clock import Clock
 from bailiwick.effects import Attempt, Erasure, Intent, Kind, Outcome, Record, Seal
@@ -52,14 +52,15 @@ async def extent(settings: Settings) -> Extent:
         await ledger.close()
 
 
-async def rotate(settings: Settings) -> bool:
+async def rotate(settings: Settings, clock: Clock) -> bool:
     """Put the file that is written aside; False if it has no entries, or others read it just now: then nothing changed.
 
-    Raises `NotFound`, `BadInput` for a record that is not kept in files, `LedgerUnavailable` (fact ``pid``) while another process writes.
+    Raises `BadInput` for a record that is not kept in files, and what `open_record` does.
     """
-    await read_ledger(settings).close()  # Where there is no record, none is made.
     if settings.ledger != "sqlite":
         raise BadInput(f"a record in {settings.ledger} is not kept in segments")
+    async with open_record(settings, clock):
+        pass  # It is signed up to its end, and the signature goes with the file.
     ledger = open_ledger(settings)
     try:
         return isinstance(ledger, Segmented) and await ledger.rotate()
@@ -124,17 +125,14 @@ async def erase(settings: Settings, seqs: Sequence[int], *, why: str, clock: Clo
     """Take the payloads of these entries out, for good, and return how many there were; that it was done goes on record first.
 
     After a crash in the middle some are gone and the record names all; say the same again. Nobody may be writing the record meanwhile.
-    Raises `LedgerUnavailable` (fact ``pid``) while another process writes.
+    Raises what `open_record` does.
     """
-    ledger = open_ledger(settings)
-    try:
+    async with open_record(settings, clock) as ledger:
         for start in range(0, len(seqs), SEQS_A_RECORD):
             part = tuple(seqs[start : start + SEQS_A_RECORD])
             ledger.append(Erasure(seqs=part, who=settings.principal, why=why, at_ns=clock.now_ns()))
         await ledger.barrier()
         return await ledger.erase(seqs)
-    finally:
-        await ledger.close()
 
 
 class _Trees:

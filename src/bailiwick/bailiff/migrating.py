@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from bailiwick import codec
 from bailiwick.agents import digest_of
-from bailiwick.bailiff.compose import open_ledger
+from bailiwick.bailiff.compose import open_record
 from bailiwick.bailiff.recording import Recording
 from bailiwick.bailiff.root import Main
 from bailiwick.bailiff.settings import Settings
@@ -106,20 +106,15 @@ def plan_migration(recording: Recording, main: Main | None, now_ns: int) -> Migr
 
 
 async def migrate(settings: Settings, plan: Migration, who: str, clock: Clock) -> None:
-    """Put ``plan`` on record, durable when this returns: all of it, or nothing. Raises `LedgerUnavailable` while somebody writes."""
-    ledger = open_ledger(settings)
-    try:
-        gateway = Gateway(ledger, settings.charter, Purse(settings.budget), clock)
+    """Put ``plan`` on record, durable when this returns: all of it, or nothing. Raises what `open_record` does."""
+    async with open_record(settings, clock) as ledger:
         settlement = Settlement(by=Settler.PERSON, who=who, why=f"superseded by migration of {plan.run}")
         now_ns = clock.now_ns()
         outcomes = [
             Outcome(id=intent.id, status=Status.CANCELLED, started_ns=intent.at_ns, ended_ns=now_ns, settlement=settlement)
             for intent in plan.cancelled
         ]
-        gateway.supersede(outcomes, plan.seal)
-        await gateway.barrier()
-    finally:
-        await ledger.close()
+        Gateway(ledger, settings.charter, Purse(settings.budget), clock).supersede(outcomes, plan.seal)
 
 
 def _below(recording: Recording, run: RunId) -> Iterator[Effect]:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from bailiwick.bailiff.compose import open_ledger, read_ledger
+from bailiwick.bailiff.compose import is_written_elsewhere, open_record
 from bailiwick.bailiff.settings import Settings
 from bailiwick.clock import Clock
 from bailiwick.effects import Attempt, Failure, Happened, Intent, Kind, Outcome, Settlement, Settler, Status, Unanswered
@@ -26,23 +26,17 @@ _LOCKS = Path("/proc/locks")
 async def settle(settings: Settings, effect: EffectId, finding: Finding, *, why: str, clock: Clock) -> Outcome | Attempt:
     """Put on record what somebody found out about ``effect``, and return that record, durable.
 
-    Nobody may be writing the record meanwhile. Raises `Refused` if the effect is not in doubt, `NotFound` if it is not on record,
-    `LedgerUnavailable` (fact ``pid``) while another process writes; then nothing was recorded. After a crash it is recorded or not.
+    Nobody may be writing the record meanwhile. Raises `Refused` if the effect is not in doubt, `NotFound` if it is not on record, and what
+    `open_record` does; then nothing was recorded. After a crash it is recorded or not.
     """
-    await read_ledger(settings).close()  # Where there is no record, none is made.
-    ledger = open_ledger(settings)
-    try:
+    async with open_record(settings, clock) as ledger:
         past = ledger.find(effect)
         if past is None:
             raise NotFound(f"no effect {effect} is on record", effect=effect)
         settlement = Settlement(by=Settler.PERSON, who=settings.principal, why=why)
         found = settled(past, finding, settlement, clock.now_ns())
-        gateway = Gateway(ledger, settings.charter, Purse(settings.budget), clock)
-        gateway.settle(effect, found)
-        await gateway.barrier()
-        return found
-    finally:
-        await ledger.close()
+        Gateway(ledger, settings.charter, Purse(settings.budget), clock).settle(effect, found)
+    return found
 
 
 def settled(past: Past, finding: Finding, settlement: Settlement, now_ns: int) -> Outcome | Attempt:
@@ -77,11 +71,11 @@ def check_unsettled(intent: Intent, outcome: Outcome | None) -> None:
 def writing_process(settings: Settings) -> int | None:
     """The process that has the record open for writing, as far as can be seen without disturbing it; None if there is none.
 
-    -1 for a record that other hosts may write too. Where the system does not tell who holds which lock, a number that it has given to
-    another process since counts as that of the writer: then what is in doubt is taken to be under way for a while longer.
+    -1 for one on whichever host that writes a record in PostgreSQL. Where the system does not tell who holds which lock, a number that
+    it has given to another process since counts as that of the writer: then what is in doubt is taken to be under way for a while longer.
     """
     if settings.ledger == "postgres":
-        return -1
+        return -1 if is_written_elsewhere(settings) else None
     lock = settings.ledger_path.with_name(f"{settings.ledger_path.name}.lock")
     try:
         pid = int(lock.read_text("ascii"))

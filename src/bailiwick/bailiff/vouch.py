@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from bailiwick.bailiff.compose import open_ledger, read_ledger
+from bailiwick.bailiff.compose import open_record, read_ledger
 from bailiwick.bailiff.settings import Settings
-from bailiwick.bailiff.signing import notary_for
 from bailiwick.clock import Clock
 from bailiwick.effects import Attestation
 from bailiwick.errors import BadInput, LedgerUnavailable, NotFound
@@ -28,10 +27,8 @@ class Vouched(NamedTuple):
 async def vouch(settings: Settings, places: Sequence[Place], clock: Clock) -> Vouched:
     """Sign the record up to its end, unless another process writes it, and put the newest signature in each of ``places``.
 
-    A record in PostgreSQL is not signed from here: to open it for writing would stop whoever writes it. Raises `NotFound` if nothing
-    is recorded or, where nothing can be signed now, nothing is signed yet; else what `notary_for` does.
+    Raises `NotFound` if nothing is recorded or, where nothing can be signed now, nothing is signed yet; else what `open_record` does.
     """
-    await read_ledger(settings).close()  # Where there is no record, none is made.
     if not can_sign():
         raise BadInput("signatures need cryptography, which is not installed: pip install 'bailiwick[proof]'")
     writer = await _sign(settings, clock)
@@ -56,18 +53,12 @@ async def vouch(settings: Settings, places: Sequence[Place], clock: Clock) -> Vo
 
 async def _sign(settings: Settings, clock: Clock) -> str:
     """Who writes the record, if that is why it could not be signed."""
-    if settings.ledger == "postgres":
-        return f"whoever has the stream `{settings.stream}`"
     try:
-        ledger = open_ledger(settings)
+        async with open_record(settings, clock):
+            return ""  # It is signed when it is closed.
     except LedgerUnavailable as error:
-        if "pid" not in error.facts:
-            raise
-        return f"process {error.facts['pid']}"
-    try:
-        notary = notary_for(settings, ledger, clock, ())
-        if notary is not None:
-            await notary.close()
-    finally:
-        await ledger.close()
-    return ""
+        if "pid" in error.facts:
+            return f"process {error.facts['pid']}"
+        if "stream" in error.facts:
+            return f"whoever has the stream `{error.facts['stream']}`"
+        raise

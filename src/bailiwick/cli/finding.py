@@ -1,12 +1,14 @@
-"""Finding the tools that a record names, to take back what they did: their code has to be imported."""
+"""Finding the tools that a record names: their code has to be imported."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+import click
 
 from bailiwick.cli.run import import_file
 from bailiwick.effects import Effect, Intent, Kind, Tool
@@ -15,6 +17,11 @@ from bailiwick.ids import root_key
 
 SCRIPT = "run:"
 """How the names of runs begin that `bailiwick run FILE` began; the file follows."""
+
+
+import_option = click.option(
+    "--import", "imports", metavar="FILE", multiple=True, help="File or module that defines the tools, where the record's is not here."
+)
 
 
 class Finder:
@@ -28,8 +35,12 @@ class Finder:
         self._scripts = {root_key(root.id): Path(root.tool.removeprefix(SCRIPT)) for root in roots if root.tool.startswith(SCRIPT)}
         self._named = [_imported(name) for name in imports]
 
-    def tool(self, intent: Intent) -> Tool:
+    def undoable(self, intent: Intent) -> Tool:
         """The tool that acted on ``intent``, with its undo. Raises `NotFound`, saying what to import."""
+        return self.tool(intent, lambda tool: tool.undo is not None)
+
+    def tool(self, intent: Intent, is_meant: Callable[[Tool], bool] = lambda _: True) -> Tool:
+        """The tool that acted on ``intent``. Raises `NotFound`, saying what to import."""
         module, _, name = intent.path.partition(":")
         script = self._scripts.get(root_key(intent.id))
         why = ""
@@ -43,7 +54,7 @@ class Finder:
             why = f": {error.message if isinstance(error, BailiwickError) else f'{type(error).__name__}: {error}'}"
         for candidate in (*candidates, *self._named):
             found = _at(candidate, name)
-            if isinstance(found, Tool) and found.undo is not None and found.name == intent.tool:
+            if isinstance(found, Tool) and found.name == intent.tool and is_meant(found):
                 return found
         raise NotFound(
             f"`{intent.tool}` ({intent.path}) was not found{why}; name the file or module that defines it: --import FILE", path=intent.path

@@ -69,7 +69,7 @@ def rotate(home: str | None, as_json: bool) -> None:
       bailiwick ledger rotate && mv ~/.local/state/bailiwick/ledger.segments/*.sqlite /mnt/archive/
     """
     settings = load(home=home)
-    done = asyncio.run(put_aside(settings))
+    done = asyncio.run(put_aside(settings, SystemClock()))
     found = asyncio.run(extent(settings))
     if not done and found.segments[-1].last >= found.segments[-1].first:
         raise LedgerUnavailable(f"{settings.ledger_path}: is being read just now, and could not be put aside; say it again")

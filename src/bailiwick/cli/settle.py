@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import click
@@ -14,16 +12,15 @@ import msgspec
 from bailiwick import codec
 from bailiwick.bailiff import Finding, check_unsettled
 from bailiwick.bailiff import settle as put_on_record
+from bailiwick.cli.finding import SCRIPT, Finder, import_option
 from bailiwick.cli.options import home_option, json_option
 from bailiwick.cli.reading import Reading, trees_of
-from bailiwick.cli.run import import_file
 from bailiwick.cli.show import brief, call, print_json, printable, seconds, when
 from bailiwick.clock import SystemClock
-from bailiwick.effects import NOT_HAPPENED, Attempt, Effect, Failure, Happened, Outcome, Tool
-from bailiwick.errors import BadInput, BailiwickError
+from bailiwick.effects import NOT_HAPPENED, Attempt, Effect, Failure, Happened, Outcome
+from bailiwick.errors import BadInput, BailiwickError, NotFound
 
 NOTHING = "null"
-SCRIPT = "run:"
 
 
 @click.command()
@@ -33,10 +30,19 @@ SCRIPT = "run:"
 @click.option("--retry", is_flag=True, help="It did not happen, and may be tried again when its run is resumed.")
 @click.option("--why", "reason", metavar="TEXT", default="", help="How you know. It stands on the record beside your name.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@import_option
 @home_option
 @json_option
 def settle(
-    effect_id: str, value: str | None, failure: str | None, retry: bool, reason: str, yes: bool, home: str | None, as_json: bool
+    effect_id: str,
+    value: str | None,
+    failure: str | None,
+    retry: bool,
+    reason: str,
+    yes: bool,
+    imports: tuple[str, ...],
+    home: str | None,
+    as_json: bool,
 ) -> None:
     """Say what came of an effect that a crash left in doubt, so that its run can be resumed.
 
@@ -56,7 +62,7 @@ def settle(
     check_unsettled(effect.intent, effect.outcome)
     if not yes or not as_json:
         _show(effect, as_error=as_json)
-    finding = _finding(reading, effect, value, failure)
+    finding = _finding(Finder(reading.effects, imports), effect, value, failure)
     _ask(finding, yes)
     found = asyncio.run(put_on_record(reading.settings, effect.intent.id, finding, why=reason, clock=SystemClock()))
     if as_json:
@@ -79,47 +85,30 @@ def _show(effect: Effect, *, as_error: bool) -> None:
         click.echo(line, err=as_error)
 
 
-def _finding(reading: Reading, effect: Effect, value: str | None, failure: str | None) -> Finding:
+def _finding(finder: Finder, effect: Effect, value: str | None, failure: str | None) -> Finding:
     if value is not None:
-        return Happened(_encoded(reading, effect, value))
+        return Happened(_encoded(finder, effect, value))
     if failure is not None:
         return Failure(code="tool_failed", type="bailiwick.errors:ToolFailed", message=failure, arguments=codec.encode([failure]))
     return NOT_HAPPENED
 
 
-def _encoded(reading: Reading, effect: Effect, text: str) -> bytes:
+def _encoded(finder: Finder, effect: Effect, text: str) -> bytes:
     """The result that was typed, checked against what the tool promises. Raises `BadInput`."""
     try:
         plain: object = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeEncodeError) as error:
         raise BadInput(f"nothing was recorded: --done {text}: {error}; give JSON, a text in double quotes") from None
-    tool, problem = _tool(reading, effect)
-    if tool is None:
-        click.echo(f"the value is not checked against what `{effect.intent.tool}` returns: {problem}", err=True)
+    try:
+        tool = finder.tool(effect.intent)
+    except NotFound as error:
+        click.echo(f"the value is not checked against what the tool returns: {error.message}", err=True)
         return codec.encode(plain)
     try:
         typed: Any = msgspec.convert(plain, tool.signature.result_type)
         return tool.signature.pack_result(typed)
     except (msgspec.ValidationError, BailiwickError) as error:
         raise BadInput(f"nothing was recorded: `{effect.intent.tool}` does not return {brief(plain)}: {error}") from None
-
-
-def _tool(reading: Reading, effect: Effect) -> tuple[Tool | None, str]:
-    """The tool that acted, or why it cannot be found: by its path, or else by its name in the script that was run."""
-    intent = effect.intent
-    root = reading.causality.line(effect)[0].intent.tool
-    try:
-        modules = [import_file(Path(root.removeprefix(SCRIPT)))] if root.startswith(SCRIPT) else []
-        where = intent.path.partition(":")[0]
-        if where and where != "__main__":
-            modules.append(import_module(where))
-    except Exception as error:  # Whatever a module does when it is imported.
-        return None, error.message if isinstance(error, BailiwickError) else f"{type(error).__name__}: {error}"
-    for module in modules:
-        for known in vars(module).values():
-            if isinstance(known, Tool) and known.name == intent.tool:
-                return known, ""
-    return None, "it was not found" if modules else "the record does not say where it is defined"
 
 
 def _ask(finding: Finding, yes: bool) -> None:

@@ -14,7 +14,7 @@ import click
 from bailiwick.agents import Undone
 from bailiwick.bailiff import open_bailiwick
 from bailiwick.cli.drive import drive
-from bailiwick.cli.finding import Finder
+from bailiwick.cli.finding import Finder, import_option
 from bailiwick.cli.options import home_option, json_option
 from bailiwick.cli.reading import Reading
 from bailiwick.cli.replay import confirmed
@@ -36,9 +36,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--force", is_flag=True, help="Also if later effects depend on what is taken back.")
 @click.option("--keep-going", is_flag=True, help="Go on with the others if one cannot be taken back.")
-@click.option(
-    "--import", "imports", metavar="FILE", multiple=True, help="File or module that defines the tools, where the record's is not here."
-)
+@import_option
 @home_option
 @json_option
 def undo(
@@ -95,7 +93,7 @@ async def _perform(reading: Reading, plan: Plan, imports: Sequence[str], keep_go
     missing: list[Undone] = []
     for step in plan.steps:
         try:
-            tools.append((finder.tool(step.intent), step.intent.id))
+            tools.append((finder.undoable(step.intent), step.intent.id))
         except NotFound as error:
             if not keep_going:
                 raise NotFound(f"nothing was undone: {error.message}") from error

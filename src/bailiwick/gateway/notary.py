@@ -15,7 +15,7 @@ from typing import NamedTuple
 from bailiwick.clock import Clock
 from bailiwick.effects import Attestation
 from bailiwick.errors import LedgerUnavailable
-from bailiwick.ledger import Ledger, Place, SigningKey, attest
+from bailiwick.ledger import Ledger, Place, Segmented, SigningKey, attest
 
 INTERVAL_ENTRIES = 4_096
 """The head is signed each time so many entries were appended."""
@@ -48,7 +48,8 @@ class Standing(NamedTuple):
 
 
 class Notary:
-    """Signs the head every 4,096 entries, every minute in which something was appended, and at the end; then anchors each signature.
+    """Signs the head every 4,096 entries, every minute in which something was appended, with the first entry after a file of the record
+    was put aside, and at the end; then anchors each signature.
 
     Signatures stand on the record like everything else. A crash loses none that is on record; what was appended after the last
     one is signed by whoever opens the record next. A place for anchors that fails or hangs is logged once, seen in `standing`, and
@@ -77,6 +78,8 @@ class Notary:
         self._timer: asyncio.Task[None] | None = None
         self._newest_at = _signed_at(ledger)
         self._signed = 0
+        if isinstance(ledger, Segmented):
+            ledger.on_rotation(self._sign_next)
 
     def note(self, appended: int) -> None:
         """So many entries were just appended; sign if that is due. Raises `LedgerUnavailable` as `Ledger.append` does."""
@@ -117,6 +120,9 @@ class Notary:
         await self._ledger.barrier()
         if self._places:
             await asyncio.wait([asyncio.ensure_future(kept.settled(PATIENCE)) for kept in self._places])
+
+    def _sign_next(self) -> None:
+        self._left = 0
 
     def _due(self) -> None:
         if self._left <= 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,3 +36,7 @@ class Segmented(ABC):
 
         Raises `LedgerUnavailable`. A crash leaves the old file or the new one in use, and loses nothing.
         """
+
+    @abstractmethod
+    def on_rotation(self, call: Callable[[], None]) -> None:
+        """Have ``call`` called, in the thread of the event loop, at the first use after a file was put aside."""

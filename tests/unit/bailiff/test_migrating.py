@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from contextlib import nullcontext
 from typing import Any
 from unittest.mock import patch
 
@@ -91,7 +92,7 @@ def resumed(ledger: KeptLedger, code: Any = main) -> Any:
 
 def put(ledger: KeptLedger, plan: Any) -> None:
     """What `migrate` does, on a ledger in memory."""
-    with patch("bailiwick.bailiff.migrating.open_ledger", lambda _: ledger):
+    with patch("bailiwick.bailiff.migrating.open_record", lambda *_: nullcontext(ledger)):
         asyncio.run(migrate(settings(), plan, "ada", SystemClock()))
 
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bailiwick.bailiff import Settings, load, read_ledger, settle, writing_process
+from bailiwick.bailiff.compose import open_ledger
 from bailiwick.clock import SystemClock
 from bailiwick.codec import decode, encode
 from bailiwick.effects import NOT_HAPPENED, Attempt, EffectClass, Failure, Happened, Outcome, Settler, Status
 from bailiwick.errors import LedgerUnavailable, NotFound, Refused
 from bailiwick.ids import EffectId
+from bailiwick.ledger import newest_attestation
 from bailiwick.ledger.backends.sqlite import SqliteLedger
+from tests.postgres import url_of
 from tests.story import Story
 
 FAILED = Failure(code="tool_failed", type="bailiwick.errors:ToolFailed", message="the bank never saw it")
@@ -107,6 +111,41 @@ def test_nobody_settles_while_somebody_writes() -> None:
 
     asyncio.run(both())
     assert on_record(pay) is None
+
+
+def test_nobody_settles_while_somebody_writes_on_another_host_and_anybody_may_see_it(tmp_path: Path) -> None:
+    shared = load(principal="ada@analytical", ledger="postgres", postgres_url=url_of(tmp_path))
+    other = msgspec.structs.replace(shared, stream="other")
+    story = Story()
+    story.begin()
+    pay = story.use("pay", kind=EffectClass.IRREVERSIBLE, is_open=True)
+
+    async def scenario() -> None:
+        for settings in (shared, other):
+            await open_ledger(settings).close()
+        assert writing_process(shared) is None
+        writer = open_ledger(shared)
+        writer.append(*story.records)
+        await writer.barrier()
+        assert (writing_process(shared), writing_process(other)) == (-1, None)
+        with pytest.raises(LedgerUnavailable, match="`main` is being written"):
+            await settle(shared, pay, FAILED, why="", clock=SystemClock())
+        await writer.barrier()  # It was not fenced off.
+        await writer.close()
+        assert writing_process(shared) is None
+        found = await settle(shared, pay, FAILED, why="", clock=SystemClock())
+        assert isinstance(found, Outcome)
+
+    asyncio.run(scenario())
+
+
+def test_what_is_settled_is_signed() -> None:
+    pay = paying()
+    say(pay, FAILED)
+    ledger = read_ledger(settings())
+    newest = newest_attestation(ledger)
+    assert newest is not None
+    assert newest.seq == ledger.head().seq - 1
 
 
 def test_where_nothing_is_recorded_no_record_is_made() -> None:

@@ -143,7 +143,7 @@ def test_what_ended_long_ago_goes_and_all_else_stays(capsys: pytest.CaptureFixtu
     assert holding() == [seq for seq in all_of_them if seq not in GO]
     after = entries()
     assert [(entry.seq, entry.hash, entry.body) for entry in after[: len(before)]] == before
-    erasure = after[-1].record
+    erasure = after[-2].record  # Before the signature.
     assert isinstance(erasure, Erasure)
     assert erasure.seqs == tuple(GO)
     assert erasure.why.startswith("compacted: ended before")
@@ -179,7 +179,7 @@ def test_an_erased_effect_says_so_and_nothing_of_it_is_left(capsys: pytest.Captu
     shown = said(capsys, "effects", "show", act.id)
     assert "erased" in shown
     assert SECRET not in shown
-    erasure = entries()[-1].record
+    erasure = entries()[-2].record
     assert isinstance(erasure, Erasure)
     assert (erasure.seqs, erasure.why) == ((2, 3, 4), "she asked")
     assert "nothing to erase" in said(capsys, "effects", "erase", act.id, "--yes")
@@ -229,9 +229,9 @@ def test_status_shows_every_file_and_what_is_missing(capsys: pytest.CaptureFixtu
 
 def test_rotating_puts_the_file_aside_once(capsys: pytest.CaptureFixture[str]) -> None:
     write(old_and_young(), segment_entries=0)
-    assert "entries 1 to 19 are in" in said(capsys, "ledger", "rotate")
+    assert "entries 1 to 20 are in" in said(capsys, "ledger", "rotate")
     assert "no entries yet" in said(capsys, "ledger", "rotate")
-    assert [segment["first"] for segment in told(capsys, "ledger", "rotate")["segments"]] == [1, 20]
+    assert [segment["first"] for segment in told(capsys, "ledger", "rotate")["segments"]] == [1, 21]
     assert len(entries()) == 19
 
 

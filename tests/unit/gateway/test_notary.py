@@ -15,6 +15,7 @@ from bailiwick.errors import LedgerUnavailable
 from bailiwick.gateway import Notary
 from bailiwick.ledger import Ledger, Place, SigningKey, check, newest_attestation, prove
 from bailiwick.ledger.backends.memory import MemoryLedger
+from bailiwick.ledger.backends.sqlite import SqliteLedger
 from bailiwick.testing import VirtualClock, run
 from bailiwick.testing.ledger_records import intent
 
@@ -64,6 +65,23 @@ def test_the_head_is_signed_each_time_so_many_entries_were_appended() -> None:
     found = within(scenario)
     assert [check(entry.record) for entry in found.ledger.entries() if isinstance(entry.record, Attestation)] == [None] * 3
     assert prove(found.ledger, keys=[KEY.public]).tail == 0
+
+
+def test_the_first_entry_after_a_file_was_put_aside_is_followed_by_a_signature_over_all_of_the_file(tmp_path: Path) -> None:
+    async def scenario() -> list[int]:
+        ledger = SqliteLedger.open(tmp_path / "ledger.sqlite", segment_entries=0)
+        assert isinstance(ledger, SqliteLedger)
+        counted = Counted(ledger=ledger, every_entries=100)
+        counted.append(5)
+        assert await ledger.rotate()
+        await ledger.barrier()
+        counted.append(2)
+        await ledger.barrier()
+        signed = counted.signed
+        await ledger.close()
+        return signed
+
+    assert run(scenario()) == [6]
 
 
 def test_what_is_left_is_signed_at_the_end_once() -> None:

@@ -1,7 +1,7 @@
 """The record in PostgreSQL: durable, for many writing hosts and any number of readers."""
 
 from bailiwick.ledger.backends.postgres.ledger import PostgresLedger
-from bailiwick.ledger.backends.postgres.reader import PostgresReader
+from bailiwick.ledger.backends.postgres.reader import PostgresReader, is_written
 from bailiwick.ledger.backends.postgres.streams import Stream
 
-__all__ = ["PostgresLedger", "PostgresReader", "Stream"]
+__all__ = ["PostgresLedger", "PostgresReader", "Stream", "is_written"]

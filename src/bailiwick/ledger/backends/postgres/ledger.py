@@ -82,7 +82,7 @@ class PostgresLedger(Ledger):
         """
         if read_only:
             return PostgresReader(url, stream=stream, patience=patience)
-        reading, writing = Session(url, patience=patience), Session(url, patience=patience)
+        reading, writing = Session(url, patience=patience), Session(url, patience=patience, writes=stream)
         try:
             writing.connect()
             migrate(writing)

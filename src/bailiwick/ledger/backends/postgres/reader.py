@@ -70,6 +70,19 @@ class PostgresReader(Ledger):
         return LedgerUnavailable(f"{self._session.where}: was opened for reading only")
 
 
+def is_written(url: str, *, stream: str = "main") -> bool:
+    """Whether somebody, on whichever host, has the stream open for writing. One that vanished without a word counts for half a minute.
+
+    Raises `LedgerUnavailable` or `BadInput`.
+    """
+    session = Session(url)
+    try:
+        session.connect()
+        return session.is_written(stream)
+    finally:
+        session.close()
+
+
 def past_in(parts: dict[str, Entry]) -> Past | None:
     """What an intent, an outcome and an attempt say of their effect; None without an intent."""
     intent = parts.get("i")

@@ -48,6 +48,12 @@ SET statement_timeout = 0;
 """
 """What is acknowledged must be on disk, whatever the server's default is; a writer that vanished gives its locks back soon."""
 
+_PRESENCE = 0x6261696C
+"""The class of the advisory locks by which writers show that they live. Nobody waits for one."""
+
+_PRESENT: LiteralString = "pg_advisory_lock_shared(%s, hashtext(current_schema() || '/' || %s))"
+_ABSENT: LiteralString = "pg_try_advisory_xact_lock(%s, hashtext(current_schema() || '/' || %s))"
+
 _PASSING = ("08", "57", "53300", "25006", "40")
 """Classes and codes of what may be gone at the next try: lost connections, a server that stops or starts, a cancelled
 statement, too many connections, a standby that takes no writes yet, and deadlocks."""
@@ -59,8 +65,11 @@ _NOT_OURS = ("42P01", "42703", "42P07", "42883")
 class Session:
     """One connection, for one thread. It is opened when it is first needed, and again when it was lost."""
 
-    def __init__(self, url: str, *, patience: timedelta = PATIENCE) -> None:
-        """Raises `BadInput` if ``url`` cannot be one. Connects to nothing yet."""
+    def __init__(self, url: str, *, patience: timedelta = PATIENCE, writes: str = "") -> None:
+        """``writes`` is the stream that is written by this connection, as others then see while it lasts.
+
+        Raises `BadInput` if ``url`` cannot be one. Connects to nothing yet.
+        """
         try:
             parts = conninfo.conninfo_to_dict(url)
         except psycopg.Error:
@@ -72,6 +81,7 @@ class Session:
         self._conninfo = conninfo.make_conninfo("", **settings)
         self._patience_ns = int(patience.total_seconds() * 1e9)
         self._clock = SystemClock()  # The server lives in real time, whatever clock the agents live by.
+        self._writes = writes
         self._connection: Connection | None = None
         self._parents: Connection | None = None
         self._prepared: dict[bytes, bytes] = {}
@@ -112,6 +122,10 @@ class Session:
     def query(self, sql: LiteralString, *values: Any) -> list[tuple[Any, ...]]:
         """The rows of one statement that changes nothing, or that may be run twice. Raises like `run`."""
         return self.run(lambda connection: connection.execute(sql, values, prepare=True, binary=True).fetchall())
+
+    def is_written(self, stream: str) -> bool:
+        """Whether a connection that writes ``stream`` lasts, also one that was fenced off. Raises like `run`."""
+        return not self.query(f"SELECT {_ABSENT}", _PRESENCE, stream)[0][0]
 
     def look_up(self, sql: bytes, value: bytes) -> list[list[bytes | None]]:
         """Like `query`, for the one question that is asked for every new effect: binary values as they come, for one ``$1`` of bytes.
@@ -172,6 +186,8 @@ class Session:
             connection = psycopg.connect(self._conninfo, autocommit=True)
             try:
                 connection.execute(_AT_HOME)
+                if self._writes:
+                    connection.execute(f"SELECT {_PRESENT}", (_PRESENCE, self._writes))
             except BaseException:
                 connection.close()
                 raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from types import CoroutineType
@@ -63,6 +63,7 @@ class SqliteLedger(Ledger, Segmented):
         self._open = True
         self._closed = False
         self._turns: deque[Turn] = deque()
+        self._told_of_turns: list[Callable[[], None]] = []
         indexed_seq: int = self._query("SELECT upto FROM indexed", ())[0][0]
         self._archive = Archive(path, read_asides(self._query))
         self._whereabouts = Whereabouts(self._query, indexed_seq, self._archive)
@@ -157,6 +158,9 @@ class SqliteLedger(Ledger, Segmented):
         await self.barrier()
         return await self._commits.between(self._writer.rotate)
 
+    def on_rotation(self, call: Callable[[], None]) -> None:
+        self._told_of_turns.append(call)
+
     def head(self) -> Head:
         return Head(self._seq, self._hash)
 
@@ -208,6 +212,8 @@ class SqliteLedger(Ledger, Segmented):
             self._reading.close()
             self._reading = turn.reading
             self._archive = self._whereabouts.older = Archive(self._path, turn.asides, self._archive)
+            for call in self._told_of_turns:
+                call()
 
     def _query(self, sql: str, values: Sequence[Any]) -> list[Any]:
         if self._turns:

@@ -73,6 +73,9 @@ class SqliteReader(Ledger, Segmented):
     async def rotate(self) -> bool:
         raise LedgerUnavailable(f"{self._path}: was opened for reading only", path=str(self._path))
 
+    def on_rotation(self, call: Callable[[], None]) -> None:
+        """Never: others put files aside, and who reads is not told."""
+
     async def erase(self, seqs: Sequence[int]) -> int:
         raise LedgerUnavailable(f"{self._path}: was opened for reading only", path=str(self._path))
 
