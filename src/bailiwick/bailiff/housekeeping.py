@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 from bailiwick.bailiff.compose import open_ledger, open_record, read_ledger
 from bailiwick.bailiff.settings import Settings
+from bailiwick.bailiff.signing import Vouching, vouching
 from bailiwick.clock import Clock
 from bailiwick.effects import Attempt, Erasure, Intent, Kind, Outcome, Record, Seal
 from bailiwick.errors import BadInput
 from bailiwick.gateway import MILESTONES, SESSION
 from bailiwick.ids import AgentId, EffectId, RunId, ask_of, root_key
-from bailiwick.ledger import Entry, Ledger, Segment, Segmented, join
+from bailiwick.ledger import Entry, Ledger, Segment, Segmented, Shared, Stream, join
 
 SEQS_A_RECORD = 10_000
 """An `Erasure` names so many entries at most."""
@@ -40,6 +41,9 @@ class Extent(NamedTuple):
     seq: int
     """The number of its newest entry."""
     hash: bytes
+    vouching: Vouching
+    streams: tuple[Stream, ...]
+    """What the hosts that share the record write, by name; none where only one may write."""
 
 
 async def extent(settings: Settings) -> Extent:
@@ -47,7 +51,13 @@ async def extent(settings: Settings) -> Extent:
     ledger = read_ledger(settings)
     try:
         head = ledger.head()
-        return Extent(tuple(ledger.segments()) if isinstance(ledger, Segmented) else (), head.seq, head.hash)
+        return Extent(
+            tuple(ledger.segments()) if isinstance(ledger, Segmented) else (),
+            head.seq,
+            head.hash,
+            vouching(settings, ledger),
+            tuple(ledger.streams()) if isinstance(ledger, Shared) else (),
+        )
     finally:
         await ledger.close()
 

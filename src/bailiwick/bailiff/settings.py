@@ -59,6 +59,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         if self.workers < 0 or self.mailbox_capacity < 1 or self.segment_entries < 0:
             raise ValueError("`workers` and `segment_entries` are 0 or more, `mailbox_capacity` 1 or more")
 
+    def __repr__(self) -> str:
+        """Without the address of the database, which may hold a password."""
+        shown = {name: "***" if name == "postgres_url" and self.postgres_url else getattr(self, name) for name in self.__struct_fields__}
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
     @property
     def home_path(self) -> Path:
         """``home``, or its default, as an absolute path."""

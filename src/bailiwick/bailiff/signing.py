@@ -30,14 +30,18 @@ class Vouching(NamedTuple):
     anchored: dict[str, int]
     """By place: up to which entry. Those that `Settings.anchors` names, not the note beside the record."""
     problems: dict[str, str]
-    """The places that cannot be read, and why."""
+    """What cannot be read, and why."""
 
 
 def vouching(settings: Settings, ledger: Ledger) -> Vouching:
     """How far ``ledger`` is vouched for. Reads back from its end to the newest signature, and what was kept elsewhere. Blocks."""
-    newest, length = newest_attestation(ledger), ledger.head().seq
     anchored: dict[str, int] = {}
     problems: dict[str, str] = {}
+    newest, length = None, ledger.head().seq
+    try:
+        newest = newest_attestation(ledger)
+    except LedgerUnavailable as error:  # A segment is not here.
+        problems["the newest signature"] = error.message
     for place in (Place(name) for name in settings.anchors):
         try:
             anchored[place.name] = max((anchor.seq for anchor in place.read().attestations), default=0)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from datetime import timedelta
 
 import click
 
-from bailiwick.bailiff import extent, load, plan_compaction
+from bailiwick.bailiff import Vouching, extent, load, plan_compaction
 from bailiwick.bailiff import rotate as put_aside
 from bailiwick.cli.erase import agree_and_erase, as_dict, size
 from bailiwick.cli.options import home_option, json_option
@@ -36,7 +37,7 @@ def ledger() -> None:
 @home_option
 @json_option
 def status(home: str | None, as_json: bool) -> None:
-    """Show the files of the record, the last of which is written.
+    """Show the files of the record, the last of which is written, and how far it is signed.
 
     A full file is put aside as a segment (setting `segment_entries`). Segments may be moved away, such as to cheaper storage: what is
     in them is then missing until they are back, and everything else goes on.
@@ -48,14 +49,32 @@ def status(home: str | None, as_json: bool) -> None:
     """
     found = asyncio.run(extent(load(home=home)))
     if as_json:
-        print_json({"entries": found.seq, "head": found.hash.hex(), "segments": [_as_dict(segment) for segment in found.segments]})
+        print_json(
+            {
+                "entries": found.seq,
+                "head": found.hash.hex(),
+                "signed": None if found.vouching.newest is None else found.vouching.newest.seq,
+                "anchored": found.vouching.anchored,
+                "problems": found.vouching.problems,
+                "segments": [_as_dict(segment) for segment in found.segments],
+                "streams": [
+                    {"name": name, "epoch": epoch, "entries": head.seq, "head": head.hash.hex()} for name, epoch, head in found.streams
+                ],
+            }
+        )
         return
     rows = [
         (str(segment.first), str(segment.last), "not here" if segment.size_bytes is None else size(segment.size_bytes), str(segment.path))
         for segment in found.segments
     ]
-    print_table(("first", "last", "size", "file"), rows, empty="this record is not kept in files")
+    if found.streams:
+        streams = [(stream.name, str(stream.head.seq), str(stream.epoch)) for stream in found.streams]
+        print_table(("stream", "entries", "opened"), streams, empty="")
+    else:
+        print_table(("first", "last", "size", "file"), rows, empty="this record is not kept in files")
     click.echo(f"{found.seq} entries; head {found.hash.hex()}")
+    for line in _vouched(found.vouching):
+        click.echo(line)
 
 
 @ledger.command()
@@ -116,6 +135,18 @@ def compact(keep_days: int | None, before: str | None, dry_run: bool, yes: bool,
         print_json(as_dict(found) | {"before_ns": before_ns, "erased": erased})
     elif erased:
         click.echo(f"{erased} payloads were erased")
+
+
+def _vouched(vouching: Vouching) -> Iterator[str]:
+    """How far it is signed and anchored."""
+    if not vouching.possible:
+        yield "signatures cannot be made or checked here: pip install 'bailiwick[proof]'"
+    if vouching.newest is None:
+        yield "no signature is on record" if not vouching.problems else "no signature was found"
+    else:
+        yield f"signed up to entry {vouching.newest.seq}" + (f"; {vouching.unsigned} entries since" if vouching.unsigned else "")
+    yield from (f"anchored up to entry {seq} in {place}" for place, seq in vouching.anchored.items())
+    yield from (f"{what} cannot be read: {problem}" for what, problem in vouching.problems.items())
 
 
 def _as_dict(segment: Segment) -> dict[str, object]:

@@ -8,6 +8,7 @@ from bailiwick.ledger.payload import NO_PAYLOAD, commitment, join, split
 from bailiwick.ledger.port import Ledger, Past, Sealed, past_of
 from bailiwick.ledger.prove import Proof, holds, newest_attestation, prove
 from bailiwick.ledger.segmented import Segment, Segmented
+from bailiwick.ledger.shared import Shared, Stream
 
 __all__ = [
     "EMPTY",
@@ -24,7 +25,9 @@ __all__ = [
     "Sealed",
     "Segment",
     "Segmented",
+    "Shared",
     "SigningKey",
+    "Stream",
     "as_line",
     "attest",
     "can_sign",

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +18,9 @@ from bailiwick.effects import Attempt, EffectClass, Erasure, Failure, Intent, Ki
 from bailiwick.gateway import MILESTONES
 from bailiwick.ids import RunId, agent_of, ask_of, effect_id
 from bailiwick.ledger import Entry, prove
+from bailiwick.ledger.backends.postgres import PostgresLedger
 from bailiwick.ledger.backends.sqlite import SqliteLedger
+from tests.postgres import url_of
 from tests.unit.cli.commands import home, refused, said, told
 
 NOW_NS = SystemClock().now_ns()
@@ -227,12 +230,41 @@ def test_status_shows_every_file_and_what_is_missing(capsys: pytest.CaptureFixtu
     assert "entry 12 was edited" in refused(capsys, "effects", "verify", "--from", "9", exit_code=7)
 
 
+def test_status_shows_how_far_it_is_signed_and_anchored(capsys: pytest.CaptureFixture[str]) -> None:
+    write(old_and_young())
+    assert "no signature is on record" in said(capsys, "ledger", "status")
+    assert told(capsys, "ledger", "status")["signed"] is None
+    said(capsys, "effects", "anchor")
+    assert "signed up to entry 19\n" in said(capsys, "ledger", "status")
+    write([opened(9, days_ago=0)])
+    assert "signed up to entry 19; 1 entries since" in said(capsys, "ledger", "status")
+
+
+def test_status_of_a_shared_record_shows_what_each_host_writes(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BAILIWICK_LEDGER", "postgres")
+    monkeypatch.setenv("BAILIWICK_POSTGRES_URL", url_of(tmp_path))
+
+    async def fill() -> None:
+        for stream, records in (("main", old_and_young()[:3]), ("laptop", [opened(9, days_ago=0)])):
+            ledger = PostgresLedger.open(url_of(tmp_path), stream=stream)
+            ledger.append(*records)
+            await ledger.close()
+
+    asyncio.run(fill())
+    found = told(capsys, "ledger", "status")
+    assert [(stream["name"], stream["entries"], stream["epoch"]) for stream in found["streams"]] == [("laptop", 1, 1), ("main", 3, 1)]
+    assert found["segments"] == []
+    assert "laptop" in said(capsys, "ledger", "status")
+
+
 def test_rotating_puts_the_file_aside_once(capsys: pytest.CaptureFixture[str]) -> None:
     write(old_and_young(), segment_entries=0)
     assert "entries 1 to 20 are in" in said(capsys, "ledger", "rotate")
     assert "no entries yet" in said(capsys, "ledger", "rotate")
     assert [segment["first"] for segment in told(capsys, "ledger", "rotate")["segments"]] == [1, 21]
-    assert len(entries()) == 19
+    assert len(entries()) == 20
 
 
 def test_keeping_house_makes_no_record_where_there_is_none(capsys: pytest.CaptureFixture[str]) -> None:

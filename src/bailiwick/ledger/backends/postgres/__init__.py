@@ -2,6 +2,5 @@
 
 from bailiwick.ledger.backends.postgres.ledger import PostgresLedger
 from bailiwick.ledger.backends.postgres.reader import PostgresReader, is_written
-from bailiwick.ledger.backends.postgres.streams import Stream
 
-__all__ = ["PostgresLedger", "PostgresReader", "Stream", "is_written"]
+__all__ = ["PostgresLedger", "PostgresReader", "is_written"]

@@ -18,7 +18,6 @@ from bailiwick.ledger.backends.postgres.schema import migrate
 from bailiwick.ledger.backends.postgres.session import PATIENCE, Session
 from bailiwick.ledger.backends.postgres.streams import (
     Row,
-    Stream,
     check_end,
     key,
     kind_and_subject,
@@ -33,9 +32,10 @@ from bailiwick.ledger.chain import Entry, Head, link
 from bailiwick.ledger.group_commit import GroupCommit
 from bailiwick.ledger.payload import commitment, split
 from bailiwick.ledger.port import Ledger, Past, Sealed
+from bailiwick.ledger.shared import Shared, Stream
 
 
-class PostgresLedger(Ledger):
+class PostgresLedger(Ledger, Shared):
     """One stream of a log in PostgreSQL: what `barrier` acknowledged survives what the server's disks and copies survive.
 
     Many hosts write one log, each a stream of its own, and share no lock. An agent lives on one host at a time, so what it does
@@ -101,7 +101,6 @@ class PostgresLedger(Ledger):
         return Stream(self._claim.name, self._claim.epoch, self.head())
 
     def streams(self) -> list[Stream]:
-        """Every stream of the log, by name, as far as it is durable."""
         return listed(self._reading)
 
     def append(self, *records: Record) -> int:

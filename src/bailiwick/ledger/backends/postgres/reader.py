@@ -11,12 +11,13 @@ from bailiwick.errors import LedgerUnavailable, NotFound
 from bailiwick.ids import AgentId, EffectId
 from bailiwick.ledger.backends.postgres.schema import check
 from bailiwick.ledger.backends.postgres.session import PATIENCE, Session
-from bailiwick.ledger.backends.postgres.streams import Stream, key, last_head, listed, newest_seal, number_of, parts_of_effect, read_entries
+from bailiwick.ledger.backends.postgres.streams import key, last_head, listed, newest_seal, number_of, parts_of_effect, read_entries
 from bailiwick.ledger.chain import Entry, Head
 from bailiwick.ledger.port import Ledger, Past, Sealed, past_of
+from bailiwick.ledger.shared import Shared, Stream
 
 
-class PostgresReader(Ledger):
+class PostgresReader(Ledger, Shared):
     """The durable entries of one stream as they are at each question; `find` and `last_seal` look in the whole log.
 
     A lost connection is made again, up to the patience. The user of the URL needs no right but to read.
@@ -38,7 +39,6 @@ class PostgresReader(Ledger):
         self._stream = number
 
     def streams(self) -> list[Stream]:
-        """Every stream of the log, by name."""
         return listed(self._session)
 
     def append(self, *records: Record) -> int:

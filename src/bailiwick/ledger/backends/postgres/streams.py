@@ -10,6 +10,7 @@ from bailiwick.errors import CorruptLedger
 from bailiwick.ids import AgentId, root_key
 from bailiwick.ledger.backends.postgres.session import Session
 from bailiwick.ledger.chain import EMPTY, Entry, Head, verify
+from bailiwick.ledger.shared import Stream
 
 PAGE_ENTRIES = 1_000
 """How many entries are read at a time."""
@@ -23,15 +24,6 @@ SELECT kind::text, seq, hash, body, payload, erased FROM entries WHERE subject =
 UNION ALL
 (SELECT kind::text, seq, hash, body, payload, erased FROM entries WHERE subject = $1 AND kind = 'a' ORDER BY batch DESC, seq DESC LIMIT 1)
 """
-
-
-class Stream(NamedTuple):
-    """What one writer appends to: a chain of entries of its own."""
-
-    name: str
-    epoch: int
-    """How often it was opened for writing; the writer that opened it last is the one that may append."""
-    head: Head
 
 
 class Row(NamedTuple):
