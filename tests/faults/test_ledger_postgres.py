@@ -16,7 +16,7 @@ import pytest
 from bailiwick.effects import Intent, Outcome
 from bailiwick.errors import Fenced, LedgerUnavailable
 from bailiwick.ledger import verify
-from bailiwick.ledger.backends.postgres import PostgresLedger, writer
+from bailiwick.ledger.backends.postgres import PostgresLedger, whereabouts, writer
 from bailiwick.testing.ledger_records import effect, intent, outcome, seal
 from bailiwick.testing.ledger_suite import records
 from tests.postgres import Server, running, schema_of, server, url_of
@@ -109,7 +109,11 @@ def test_a_server_that_crashes_and_comes_back_costs_nothing_but_time(
     asyncio.run(scenario())
 
 
-def test_a_server_that_stays_away_stops_the_ledger_and_loses_nothing_acknowledged(fragile: Server) -> None:
+def test_a_server_that_stays_away_stops_the_ledger_and_loses_nothing_acknowledged(
+    fragile: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(whereabouts, "ALONE_NS", 10**12)  # However long it takes to stop the server, to append asks it nothing.
+
     async def scenario() -> None:
         ledger = PostgresLedger.open(fragile.url("away"), patience=SHORT)
         ledger.append(intent(1))

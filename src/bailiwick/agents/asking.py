@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import timedelta
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from bailiwick import codec
@@ -121,7 +120,7 @@ class Asking:
             current.reset(outside)
         if run.is_loop and run.unsealed >= STEP_EFFECTS and run.agent in self._host.residents:
             self._host.residents[run.agent].seal_loop(run)
-        return await _unless_withdrawn(outcome)
+        return outcome if outcome.status is not Status.CANCELLED else await _unless_withdrawn(outcome)
 
     async def _use(self, tool: Tool, intent: Intent, run: Run) -> Any:
         outcome = await self._act_with(tool, intent, run)
@@ -141,8 +140,23 @@ class Asking:
 
     def _tool_intent(self, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Intent, Run]:
         arguments = tool.signature.pack(args, kwargs)
-        caused_by = self._causes(args, kwargs)
-        return self.intent(Kind.TOOL, tool.name, tool.effect, arguments, path=tool.path, caused_by=caused_by)
+        cursor = current.get() or self._host.root
+        run, lineage = cursor.run, cursor.run.lineage
+        position = cursor.next_position()
+        intent = Intent(  # Spelled out rather than by `intent`: this is on the path of every effect.
+            id=effect_id(run.id, position),
+            run=run.id,
+            agent=run.agent,
+            position=position,
+            kind=Kind.TOOL,
+            tool=tool.name,
+            effect=tool.effect,
+            arguments=arguments,
+            at_ns=self._host.clock.now_ns(),
+            path=tool.path,
+            caused_by=lineage.causes(args, kwargs) if lineage is not None else (),
+        )
+        return intent, run
 
     def _ask_intent(
         self, target: AgentId, action: Action, args: tuple[Any, ...], kwargs: dict[str, Any], *, oneway: bool = False
@@ -167,7 +181,7 @@ class Asking:
 
     def _causes(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[EffectId, ...]:
         lineage = (current.get() or self._host.root).run.lineage
-        return lineage.causes(chain(args, kwargs.values())) if lineage is not None else ()
+        return lineage.causes(args, kwargs) if lineage is not None else ()
 
     def _obtained(self, run: Run, intent: Intent, value: object) -> None:
         if run.lineage is None:

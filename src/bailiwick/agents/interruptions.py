@@ -28,7 +28,7 @@ class Interruptions:
 
     def of(self, run: RunId) -> bool:
         """Whether the tree of ``run`` was told to stop."""
-        return self.of_all or root_key(run) in self._roots
+        return self.of_all or (bool(self._roots) and root_key(run) in self._roots)
 
     def gone_on_with(self, root: Run) -> None:
         """The tree of ``root`` begins here, or is resumed."""

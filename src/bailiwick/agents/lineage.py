@@ -7,7 +7,7 @@ idea is that of data provenance as in W3C PROV (``wasDerivedFrom``), kept to wha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import cast
 
@@ -54,13 +54,13 @@ class Lineage:
         for part in parts:
             made_by[id(part)] = effect
 
-    def causes(self, given: Iterable[object]) -> tuple[EffectId, ...]:
-        """The effects that returned what is ``given``, or parts of it, in the order in which they are met."""
+    def causes(self, args: Sequence[object], kwargs: Mapping[str, object]) -> tuple[EffectId, ...]:
+        """The effects that returned what is given, or parts of it, in the order in which they are met."""
         made_by = self._made_by
         if not made_by:
             return ()
         found: dict[EffectId, None] = {}
-        for value in given:
+        for value in chain(args, kwargs.values()) if kwargs else args:
             for part in (value,) if isinstance(value, _SIMPLE) else _parts(value):
                 effect = made_by.get(id(part))
                 if effect is not None:

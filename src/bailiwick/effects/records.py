@@ -157,7 +157,9 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=
         """Whether it must be durable before anything acts (invariant 1). Asks and spawns act on nothing but agents, whose
         own effects have their own intents; pure calls and reads leave nothing behind that a crash could hide. A run's own
         intent is durable before anything in it begins, so that there is something to resume."""
-        return self.kind is Kind.RUN or self.kind is Kind.UNDO or (self.kind is Kind.TOOL and self.effect.leaves_traces)
+        if self.kind is Kind.TOOL:
+            return self.effect is not EffectClass.PURE and self.effect is not EffectClass.READ
+        return self.kind is Kind.RUN or self.kind is Kind.UNDO
 
     def same_question(self, other: Intent) -> bool:
         """Whether both ask the same thing of the same one; time does not count."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
-from typing import NamedTuple
 
 from bailiwick.clock import Clock
 from bailiwick.effects import Actuator, Attempt, Happened, Intent, Kind, Outcome, Result, Settlement, Settler, Status, Unanswered, describe
@@ -13,12 +12,8 @@ from bailiwick.errors import BailiwickError, DeadlineExceeded, Defect, InDoubt, 
 from bailiwick.gateway.undo import Undoing, undo_of
 from bailiwick.ledger import Ledger, Past
 
-
-class Answer(NamedTuple):
-    """What came of an effect, and how that was found out if no try simply answered."""
-
-    result: Result
-    settlement: Settlement | None = None
+Answer = tuple[Result, Settlement | None]
+"""What came of an effect, and how that was found out if no try simply answered."""
 
 
 class Attempts:
@@ -47,7 +42,8 @@ class Attempts:
         conduct = actuator.conduct
         while True:
             try:
-                return Answer(await self._once(intent, actuator))
+                act = actuator.act(intent) if conduct.deadline is None else _in_time(conduct.deadline, intent, actuator)
+                return await act, None
             except (Refused, Defect):
                 raise
             except Exception as error:
@@ -59,26 +55,13 @@ class Attempts:
                     raise
                 if not (intent.effect.repeatable or nothing_happened):
                     found = await self._ask_on(intent, number, actuator, f"{type(error).__name__}: {error}", error)
-                    if isinstance(found, Answer):
+                    if not isinstance(found, int):
                         return found
                     number = found
                     continue
                 if number >= conduct.retry.attempts:
                     raise
                 number = await self._later(intent, number, error, actuator)
-
-    async def _once(self, intent: Intent, actuator: Actuator) -> Result:
-        deadline = actuator.conduct.deadline
-        if deadline is None:
-            return await actuator.act(intent)
-        limit = asyncio.timeout(deadline.total_seconds())
-        try:
-            async with limit:
-                return await actuator.act(intent)
-        except TimeoutError as error:
-            if not limit.expired():
-                raise  # The tool's own.
-            raise DeadlineExceeded(f"`{intent.tool}` did not answer within {deadline} and was told to stop") from error
 
     async def _later(self, intent: Intent, number: int, error: Exception, actuator: Actuator) -> int:
         """Note the failure, wait, and note that the next try begins."""
@@ -100,7 +83,7 @@ class Attempts:
             return number + 1
         found = await self._probe(intent, actuator)
         if isinstance(found, Happened):
-            return Answer(found.value, Settlement(by=Settler.PROBE, why=why))
+            return found.value, Settlement(by=Settler.PROBE, why=why)
         if found is Unanswered.NOT_HAPPENED:
             settlement = Settlement(by=Settler.PROBE, why=why)
             if error is not None and number >= actuator.conduct.retry.attempts:
@@ -173,6 +156,18 @@ def in_doubt(intent: Intent, why: str) -> InDoubt:
         effect=intent.id,
         tool=intent.tool,
     )
+
+
+async def _in_time(deadline: timedelta, intent: Intent, actuator: Actuator) -> Result:
+    """One try, told to stop when it takes longer than ``deadline``. Raises `DeadlineExceeded`."""
+    limit = asyncio.timeout(deadline.total_seconds())
+    try:
+        async with limit:
+            return await actuator.act(intent)
+    except TimeoutError as error:
+        if not limit.expired():
+            raise  # The tool's own.
+        raise DeadlineExceeded(f"`{intent.tool}` did not answer within {deadline} and was told to stop") from error
 
 
 def _unclear(error: Exception, actuator: Actuator) -> bool:

@@ -72,7 +72,7 @@ class Gateway:
                 outcome = self._failed(intent, error, started_ns)
             else:
                 outcome = done(intent, found, started_ns, self._clock.now_ns())
-            self._record(intent, outcome, actuator)  # Nothing is believed above this line.
+            self._conclude(intent, outcome, actuator.seal())  # Nothing is believed above this line.
             hold.settle(outcome.cost)
             if actuator.conduct.durable_outcome:
                 await self._ledger.barrier()
@@ -154,12 +154,6 @@ class Gateway:
         if self._notary is not None:
             self._notary.note(len(records))
 
-    def _mark(self) -> None:
-        """Called where what is remembered and what is on record agree."""
-        if self._until_milestone <= 0:
-            self._until_milestone = MILESTONE_ENTRIES
-            self._append(self.past.milestone(self._clock.now_ns()))
-
     def _open(self, intent: Intent) -> None:
         self._append(intent)
         self.past.note(intent, None)
@@ -174,15 +168,17 @@ class Gateway:
     def _ended(self, intent: Intent, status: Status, failure: Failure, started_ns: int) -> Outcome:
         return Outcome(id=intent.id, status=status, failure=failure, started_ns=started_ns, ended_ns=self._clock.now_ns())
 
-    def _record(self, intent: Intent, outcome: Outcome, actuator: Actuator) -> None:
-        self._conclude(intent, outcome, actuator.seal())
-
     def _conclude(self, intent: Intent, outcome: Outcome, seal: Seal | None) -> None:
-        self._append(*((outcome,) if seal is None else (outcome, seal)))
-        self.past.note(intent, outcome)
-        if seal is not None:
+        if seal is None:
+            self._append(outcome)
+            self.past.note(intent, outcome)
+        else:
+            self._append(outcome, seal)
+            self.past.note(intent, outcome)
             self.past.sealed(seal)
-        self._mark()
+        if self._until_milestone <= 0:  # Here what is remembered and what is on record agree.
+            self._until_milestone = MILESTONE_ENTRIES
+            self._append(self.past.milestone(self._clock.now_ns()))
 
     async def _recall(self, past: Past, outcome: Outcome, actuator: Actuator) -> Outcome:
         await actuator.recall(past.intent, outcome, past.outcome_seq)

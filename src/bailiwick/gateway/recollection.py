@@ -23,6 +23,9 @@ MILESTONES = AgentId("agt_milestones")
 """Under this name the gateway seals what it remembers."""
 
 
+_NOTHING_SPENT = (0, FREE)
+
+
 class Recollection:
     """The past of every tree of runs on one record that has not ended."""
 
@@ -38,10 +41,11 @@ class Recollection:
     def note(self, intent: Intent, outcome: Outcome | None) -> None:
         """An effect is on record now, or has come to its end."""
         kept = self._kept
+        if intent.kind is Kind.TOOL:  # Most are: not by a pattern, which takes longer.
+            if outcome is not None and outcome.status is not Status.REFUSED:
+                _add(kept.spent, root_key(intent.id), intent.tool, outcome.cost)
+            return
         match intent.kind:
-            case Kind.TOOL:
-                if outcome is not None and outcome.status is not Status.REFUSED:
-                    _add(kept.spent.setdefault(root_key(intent.id), {}), intent.tool, outcome.cost)
             case Kind.ASK:
                 self._asked(intent, outcome)
             case Kind.SPAWN:
@@ -55,7 +59,7 @@ class Recollection:
                     self._forget(intent.run)
             case Kind.UNDO:
                 self._undone(intent, outcome)
-            case Kind.VERSION:
+            case _:
                 pass
 
     def sealed(self, seal: Seal) -> None:
@@ -144,6 +148,9 @@ class Recollection:
                 del by_agent[agent]
 
 
-def _add(spent: Spent, tool: str, cost: Cost) -> None:
-    calls, before = spent.get(tool, (0, FREE))
+def _add(by_root: dict[str, Spent], root: str, tool: str, cost: Cost) -> None:
+    spent = by_root.get(root)
+    if spent is None:
+        spent = by_root[root] = {}
+    calls, before = spent.get(tool, _NOTHING_SPENT)
     spent[tool] = (calls + 1, before if cost is FREE else before + cost)

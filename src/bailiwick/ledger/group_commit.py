@@ -23,7 +23,7 @@ from concurrent.futures import Future
 from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
-from bailiwick.errors import LedgerUnavailable
+from bailiwick.errors import Fenced, LedgerUnavailable
 from bailiwick.ledger.pace import Pace
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ SMALL = 64
 
 
 class Medium(ABC, Generic[T]):
-    """What is written to. Only who holds the pen calls it: `write` in either thread, all else in the writing thread."""
+    """What is written to. Only who holds the pen calls it: `write` and `untidy` in either thread, all else in the writing thread."""
 
     @abstractmethod
     def write(self, items: list[T]) -> int:
@@ -57,7 +57,7 @@ class Medium(ABC, Generic[T]):
 
     @abstractmethod
     def release(self) -> None:
-        """Let go of the medium. The thread ends with this, also after a failure. Does not raise."""
+        """Let go of the medium. The thread ends with this, also after a failure; what was queued behind a failure is not written."""
 
 
 class GroupCommit(Generic[T]):
@@ -66,7 +66,7 @@ class GroupCommit(Generic[T]):
     def __init__(self, medium: Medium[T], *, durable_seq: int, max_batch: int | None = None, pace: Pace | None = None) -> None:
         self.durable_seq = durable_seq
         """Everything up to this number is durable."""
-        self.failure: LedgerUnavailable | None = None
+        self.failure: LedgerUnavailable | Fenced | None = None
         """Why nothing is written any more; None while all is well."""
         self._medium = medium
         self._max_batch = max_batch
@@ -95,13 +95,13 @@ class GroupCommit(Generic[T]):
     def put(self, item: T) -> None:
         """Queue ``item`` to be written after all before it. Returns at once."""
         self._queue.append(item)
-        if self._resting:
+        if self._resting or len(self._queue) == CROWD:
             self._ring()
 
     async def wait(self, seq: int) -> None:
         """Return once everything up to ``seq``, the newest number, is durable. Cancelling the wait disturbs nobody else's.
 
-        Raises `LedgerUnavailable` if it cannot be made durable.
+        Raises `LedgerUnavailable` if it cannot be made durable, `Fenced` if another writes in this one's place.
         """
         if self.failure is not None:
             raise self.refusal()
@@ -120,7 +120,12 @@ class GroupCommit(Generic[T]):
         await future
 
     async def between(self, work: Callable[[], R]) -> R:
-        """What ``work`` returns, called in the writing thread between two writes. Raises what it raises, or `LedgerUnavailable`."""
+        """What ``work`` returns, called in the writing thread between two writes. Cancelled in time, it is not called.
+
+        Raises what it raises, which stops all writing if that is `Fenced`; else as `wait` does, also once `close` was called.
+        """
+        if self._closing:
+            raise self.refusal()
         done: Future[R] = Future()
         self._errands.append((work, done))
         if self.failure is not None:  # Looked for afterwards: a thread that has ended meanwhile does not come for it.
@@ -134,13 +139,13 @@ class GroupCommit(Generic[T]):
         queued = list(self._queue)
         return self._flight + queued
 
-    def refusal(self) -> LedgerUnavailable:
+    def refusal(self) -> LedgerUnavailable | Fenced:
         """`failure`, in a copy to raise: a traceback belongs to one raise."""
-        failure = self.failure or LedgerUnavailable("the record cannot be written")
-        return LedgerUnavailable(failure.message, **failure.facts)
+        failure = self.failure or LedgerUnavailable("the record is closed; open it again")
+        return type(failure)(failure.message, **failure.facts)
 
     async def close(self) -> None:
-        """Write everything, let go of the medium and end the thread; also if it failed before. May be called again."""
+        """Write what is queued, run the errands, let go of the medium and end the thread; also if it failed before. May be called again."""
         self._closing = True
         self._ring()
         await asyncio.to_thread(self._thread.join)
@@ -159,15 +164,19 @@ class GroupCommit(Generic[T]):
     def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
         """Write what was queued in this turn of the loop and tell those who wait, or leave both to the other thread."""
         self._called = False
-        if self.failure is None and self.durable_seq < self._wanted_seq and not self._write_here():
-            self._ring()
-            self._listen(loop)
-        else:
-            self._tell(loop)
+        written = True
+        try:
+            written = self.failure is not None or self.durable_seq >= self._wanted_seq or self._write_here()
+        finally:  # An interrupt goes on its way; those who wait are told all the same.
+            if written:
+                self._tell(loop)
+            else:
+                self._ring()
+                self._listen(loop)
 
     def _write_here(self) -> bool:
-        """False, and nothing is done, if it would take long, or the other thread has the pen."""
-        if len(self._queue) > SMALL or not self._pace.is_short or not self._pen.acquire(blocking=False):
+        """False, and nothing is done, if it would take long, or the other thread has the pen or an errand that needs it."""
+        if len(self._queue) > SMALL or self._errands or not self._pace.is_short or not self._pen.acquire(blocking=False):
             return False
         try:
             if self._queue and self.failure is None:
@@ -240,7 +249,7 @@ class GroupCommit(Generic[T]):
         self._pace.end()
 
     def _fail(self, error: BaseException) -> None:
-        if not isinstance(error, LedgerUnavailable):
+        if not isinstance(error, LedgerUnavailable | Fenced):
             error = LedgerUnavailable(f"the record cannot be written: {error!r}; what was acknowledged is safe")
         self.failure = error
 
@@ -249,18 +258,23 @@ class GroupCommit(Generic[T]):
     def _run(self) -> None:
         try:
             self._serve()
-            if self.failure is None:
-                self._medium.tidy(last=True)
+            with self._pen:  # The loop's thread may have taken the last of the queue, and be at it.
+                if self.failure is None:
+                    self._medium.tidy(last=True)
         except Exception as error:
             self._fail(error)
         finally:
-            self._medium.release()
-            self._announce()
-            while self._errands:
-                self._errands.popleft()[1].set_exception(self.refusal())
+            try:
+                self._medium.release()
+            finally:
+                self._announce()
+                while self._errands:
+                    _, done = self._errands.popleft()
+                    if done.set_running_or_notify_cancel():
+                        done.set_exception(self.refusal())
 
     def _serve(self) -> None:
-        while (self._queue or not self._closing) and self.failure is None:
+        while (self._queue or self._errands or not self._closing) and self.failure is None:
             if not self._has_work() and not self._closing:
                 if self._bell.acquire(timeout=LINGER.total_seconds()):
                     continue
@@ -278,7 +292,7 @@ class GroupCommit(Generic[T]):
 
     def _work(self) -> None:
         self._run_errands()
-        if self.failure is not None:
+        if self.failure is not None:  # Or the loop's thread had the pen last, and failed.
             return
         if self._queue:
             self._write()
@@ -287,11 +301,15 @@ class GroupCommit(Generic[T]):
         self._medium.tidy(last=False)
 
     def _run_errands(self) -> None:
-        while self._errands:
+        while self._errands and self.failure is None:
             work, done = self._errands.popleft()
+            if not done.set_running_or_notify_cancel():
+                continue  # Whoever wanted it does not any more.
             try:
                 done.set_result(work())
             except BaseException as error:
+                if isinstance(error, Fenced):
+                    self._fail(error)
                 done.set_exception(error)
 
     def _rest(self) -> None:

@@ -36,11 +36,10 @@ def split(record: Record) -> tuple[bytes, bytes]:
         if payload:
             record = replace(record, arguments=b"")
     elif isinstance(record, Outcome):
-        payload = record.value
         if record.failure is not None:
             payload, record = encode(record.failure), replace(record, failure=None, value=b"")
-        elif payload:
-            record = replace(record, value=b"")
+        elif record.value:
+            payload, record = record.value, replace(record, value=b"")
     elif isinstance(record, Seal):
         payload = record.state
         if payload:

@@ -17,8 +17,8 @@ def test_a_result_passed_on_is_a_cause_and_an_equal_value_is_not() -> None:
     lineage = Lineage()
     found = "".join(["ben", "zene"])
     lineage.obtained(A, found)
-    assert lineage.causes([found]) == (A,)
-    assert lineage.causes(["".join(["ben", "zene"])]) == ()
+    assert lineage.causes([found], {}) == (A,)
+    assert lineage.causes(["".join(["ben", "zene"])], {}) == ()
 
 
 def test_a_part_of_a_result_and_a_whole_made_of_results_are_seen() -> None:
@@ -27,15 +27,15 @@ def test_a_part_of_a_result_and_a_whole_made_of_results_are_seen() -> None:
     energy = float("7.25")
     lineage.obtained(A, rows)
     lineage.obtained(B, energy)
-    assert lineage.causes([rows[1]["smiles"]]) == (A,)
-    assert lineage.causes([{"of": rows[0], "is": energy}]) == (A, B)
+    assert lineage.causes([rows[1]["smiles"]], {}) == (A,)
+    assert lineage.causes([{"of": rows[0], "is": energy}], {}) == (A, B)
 
 
 def test_values_that_everybody_shares_are_nobodys() -> None:
     lineage = Lineage()
     for value in (None, True, 7, "", b"", ()):
         lineage.obtained(A, value)
-        assert lineage.causes([value]) == ()
+        assert lineage.causes([value], {}) == ()
 
 
 def test_only_the_newest_results_are_remembered() -> None:
@@ -43,8 +43,8 @@ def test_only_the_newest_results_are_remembered() -> None:
     values = [float(number) + 0.5 for number in range(REMEMBERED + 1)]
     for number, value in enumerate(values):
         lineage.obtained(EffectId(f"eff_{number}"), value)
-    assert lineage.causes([values[0]]) == ()
-    assert lineage.causes([values[1], values[-1]]) == ("eff_1", f"eff_{REMEMBERED}")
+    assert lineage.causes([values[0]], {}) == ()
+    assert lineage.causes([values[1], values[-1]], {}) == ("eff_1", f"eff_{REMEMBERED}")
 
 
 @tool(effect="pure")

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -117,6 +118,9 @@ def test_an_item_nobody_ever_waits_for_is_written_all_the_same(monkeypatch: pyte
     async def scenario(commits: GroupCommit[int]) -> None:
         for seq in (1, 2, 3):  # Each time the thread has gone to rest before.
             slate.reached.clear()
+            async with asyncio.timeout(10):
+                while not commits._resting:  # pyright: ignore[reportPrivateUsage]
+                    await asyncio.sleep(0)
             commits.put(seq)
             await until(slate.reached)
         await commits.wait(3)
@@ -131,21 +135,85 @@ def test_a_write_that_ends_while_somebody_lines_up_to_wait_is_not_missed(monkeyp
     slate = Slate()
 
     async def scenario(commits: GroupCommit[int]) -> None:
-        class Slow(deque[tuple[int, asyncio.Future[None]]]):
-            def append(self, item: tuple[int, asyncio.Future[None]], /) -> None:
-                while commits.durable_seq < item[0]:
-                    time.sleep(0.001)
+        class Slow(deque[Any]):
+            def append(self, item: Any, /) -> None:
+                while len(slate.tidied) < len(slate.batches) or not slate.batches or slate.batches[-1][-1] < newest:
+                    time.sleep(0.001)  # Until the thread has told everybody it knows of.
                 super().append(item)
 
         commits._waiters = Slow()  # pyright: ignore[reportPrivateUsage]
-        for seq in (1, 2, 3):
-            commits.put(seq)
-            await asyncio.wait_for(commits.wait(seq), 10)
+        commits._tickets = Slow()  # pyright: ignore[reportPrivateUsage]
+        for newest in (1, 2, 3):
+            commits.put(newest)
+            await asyncio.wait_for(commits.wait(newest), 10)
 
     on(slate, scenario)
 
 
-def test_a_crowd_is_written_though_nobody_waits() -> None:
+def test_a_failure_while_somebody_lines_up_to_wait_is_not_missed() -> None:
+    slate = Slate()
+    slate.error = LedgerUnavailable("no space")
+
+    async def scenario(commits: GroupCommit[int]) -> None:
+        class Slow(deque[Any]):
+            def append(self, item: Any, /) -> None:
+                commits._thread.join(10)  # pyright: ignore[reportPrivateUsage]
+                super().append(item)
+
+        commits._tickets = Slow()  # pyright: ignore[reportPrivateUsage]
+        commits.put(1)
+        with pytest.raises(LedgerUnavailable, match="no space"):
+            await asyncio.wait_for(commits.wait(1), 10)
+
+    on(slate, scenario)
+
+
+def test_an_item_that_comes_just_as_the_thread_goes_to_rest_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group_commit, "LINGER", timedelta(milliseconds=1))
+    slate = Slate()
+
+    class Drowsy(GroupCommit[int]):
+        """`put` looks whether the thread rests just before it does."""
+
+        _late = True
+
+        def __setattr__(self, name: str, value: object) -> None:
+            if name == "_resting" and value and self._late:
+                self._late = False
+                self.put(1)
+            super().__setattr__(name, value)
+
+    async def scenario() -> None:
+        commits = Drowsy(slate, durable_seq=0)
+        await until(slate.reached)
+        await commits.close()
+
+    asyncio.run(scenario())
+    assert slate.batches == [[1]]
+
+
+def test_what_is_too_much_for_the_loop_is_begun_before_its_turn_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group_commit, "LINGER", timedelta(hours=1))
+    slate = Slate()
+    begun: list[bool] = []
+
+    async def append(commits: GroupCommit[int], seqs: list[int]) -> None:
+        for seq in seqs:
+            commits.put(seq)
+        await commits.wait(seqs[-1])
+
+    async def blocks() -> None:
+        begun.append(slate.reached.wait(10))
+
+    async def scenario(commits: GroupCommit[int]) -> None:
+        await asyncio.gather(append(commits, [1]), append(commits, list(range(2, group_commit.SMALL + 2))), blocks())
+
+    on(slate, scenario)
+    assert begun == [True]
+
+
+def test_a_crowd_is_written_though_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group_commit, "LINGER", timedelta(hours=1))
     slate = Slate()
 
     async def scenario(commits: GroupCommit[int]) -> None:
@@ -214,6 +282,7 @@ def test_a_failed_write_fails_everyone_and_nothing_is_written_after_it(error: Ex
     on(slate, scenario)
     assert slate.batches == []
     assert slate.released == 1
+    assert True not in slate.tidied
 
 
 def test_closing_writes_what_is_queued_then_tidies_and_lets_go_once() -> None:

@@ -5,13 +5,21 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import pytest
 
 from bailiwick.errors import LedgerUnavailable
+from bailiwick.ledger import group_commit
 from bailiwick.ledger.group_commit import SMALL, GroupCommit, Medium
 from bailiwick.ledger.pace import Pace
 from bailiwick.testing.virtual_clock import VirtualClock, run
+
+
+@pytest.fixture(autouse=True)
+def nothing_comes_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not asked for is not done before the test has ended."""
+    monkeypatch.setattr(group_commit, "LINGER", timedelta(hours=1))
 
 
 class Steady(Pace):
@@ -50,6 +58,7 @@ class Ink(Medium[int]):
         self.chores = 0
         self.tidied_here: list[bool] = []
         self.released = 0
+        self.let_go = threading.Event()
         self.after_failure = 0
         self._busy = threading.Lock()
 
@@ -76,6 +85,7 @@ class Ink(Medium[int]):
 
     def release(self) -> None:
         self.released += 1
+        self.let_go.set()
 
     def order(self) -> list[int]:
         return [seq for batch in self.batches for seq in batch]
@@ -245,6 +255,7 @@ def test_a_write_that_fails_here_fails_everyone_and_nothing_is_written_after_it(
             await commits.wait(5)
         with pytest.raises(LedgerUnavailable):
             await commits.between(lambda: None)
+        assert await asyncio.to_thread(ink.let_go.wait, 10)
 
     on(ink, scenario)
     assert ink.batches == [[1]]
@@ -268,6 +279,53 @@ def test_a_write_that_fails_in_the_other_thread_is_not_followed_by_one_here() ->
     on(ink, scenario)
     assert ink.batches == []
     assert ink.after_failure == 1
+
+
+def test_a_failure_is_known_before_anybody_else_can_write() -> None:
+    ink = Ink()
+    ink.error = RuntimeError("a bug")
+    known: list[bool] = []
+
+    async def scenario(commits: GroupCommit[int]) -> None:
+        class Pen:
+            """Looks what is known when it is laid down."""
+
+            def __init__(self) -> None:
+                self._lock = threading.Lock()
+
+            def __enter__(self) -> None:
+                self._lock.acquire()
+
+            def __exit__(self, *_: object) -> None:
+                known.append(commits.failure is not None)
+                self._lock.release()
+
+        commits._pen = Pen()  # type: ignore[assignment]
+        commits.put(1)
+        with pytest.raises(LedgerUnavailable):
+            await commits.wait(1)
+
+    on(ink, scenario, pace=Steady(short=False))
+    assert known[0]
+
+
+def test_a_failure_just_before_the_loop_takes_the_pen_keeps_it_from_writing() -> None:
+    ink = Ink()
+
+    async def scenario() -> None:
+        class Late(Pace):
+            @property
+            def is_short(self) -> bool:
+                commits.failure = LedgerUnavailable("no space")
+                return True
+
+        commits = GroupCommit(ink, durable_seq=0, pace=Late())
+        with pytest.raises(LedgerUnavailable):
+            await append(commits, 1)
+        await commits.close()
+
+    asyncio.run(scenario())
+    assert ink.batches == []
 
 
 def test_an_interrupt_in_the_middle_of_a_write_stops_the_record() -> None:
@@ -300,8 +358,9 @@ def test_chores_that_a_write_here_leaves_are_done_by_the_other_thread() -> None:
         assert ink.tidied_here == []
         ink.chores = 1
         await append(commits, 2)
-        while ink.chores:
-            await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            while ink.chores:
+                await asyncio.sleep(0)
         assert ink.here == [True, True]
         assert ink.tidied_here == [False]
 

@@ -324,3 +324,58 @@ def test_a_ledger_that_has_no_room_for_its_index_closes_well_and_knows_everythin
         assert ledger.last_seal(agent(0)) is not None
 
     write(path, work, again)
+
+
+def log_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
+
+
+async def use_the_log(ledger: Ledger, first: int = 0) -> None:
+    """As much as it takes to be given its full length."""
+    assert isinstance(ledger, SqliteLedger)
+    for number in range(first, first + writer.BRIEF_PAGES):
+        ledger.append(intent(number))
+        await ledger.barrier()
+    for _ in range(2):  # The second comes after the chores of the first.
+        await ledger._commits.between(lambda: None)  # pyright: ignore[reportPrivateUsage]
+
+
+def test_a_log_that_is_used_has_its_full_length_and_a_crash_then_loses_nothing(path: Path, tmp_path: Path) -> None:
+    image = tmp_path / "image" / path.name
+
+    async def work(ledger: Ledger) -> None:
+        await use_the_log(ledger)
+        length_bytes = log_of(path).stat().st_size
+        assert length_bytes >= writer.LOG_BYTES
+        await use_the_log(ledger, first=writer.BRIEF_PAGES)
+        assert log_of(path).stat().st_size == length_bytes
+        image.parent.mkdir()
+        for file in (path, log_of(path)):
+            shutil.copy(file, image.parent)
+
+    async def recovered(ledger: Ledger) -> None:
+        assert records(ledger) == [intent(number) for number in range(2 * writer.BRIEF_PAGES)]
+        ledger.append(outcome(1))
+        await ledger.barrier()
+
+    async def sound(ledger: Ledger) -> None:
+        assert verify(ledger.entries()) == ledger.head()
+
+    write(path, work)
+    write(image, recovered, sound)
+
+
+def test_a_log_for_which_there_is_no_room_goes_on_growing_by_itself(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    async def work(ledger: Ledger) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(writer.os, "fsync", full)
+            await use_the_log(ledger)
+        assert 0 < log_of(path).stat().st_size < writer.LOG_BYTES
+        ledger.append(outcome(1))
+        await ledger.barrier()
+
+    write(path, work)
+    assert rows(path, "SELECT count(*) FROM entries") == [(writer.BRIEF_PAGES + 1,)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from typing import cast
 
 from bailiwick.effects import Attempt, Intent, Outcome, Record, Seal
@@ -13,6 +13,8 @@ from bailiwick.ledger.payload import commitment, split
 from bailiwick.ledger.port import Ledger, Past, Sealed, past_of
 
 _HASH_BYTES = 32
+
+_NONE: Set[EffectId] = frozenset()
 
 
 class MemoryLedger(Ledger):
@@ -36,12 +38,19 @@ class MemoryLedger(Ledger):
     def append(self, *records: Record) -> int:
         if self._closed:
             raise _closed()
+        if len(records) == 1:  # As most are.
+            body, payload = split(records[0])
+            self._admit(records[0], _NONE, _NONE)
+            return self._put(records[0], body, payload)
         parts = [split(record) for record in records]
         begun: set[EffectId] = set()
         ended: set[EffectId] = set()
         for record in records:
-            if isinstance(record, Intent | Attempt | Outcome):
-                self._admit(record, begun, ended)
+            self._admit(record, begun, ended)
+            if isinstance(record, Intent):
+                begun.add(record.id)
+            elif isinstance(record, Outcome):
+                ended.add(record.id)
         # Nothing above this line has changed anything, and nothing below it can refuse.
         for record, (body, payload) in zip(records, parts, strict=True):
             self._put(record, body, payload)
@@ -83,7 +92,7 @@ class MemoryLedger(Ledger):
     async def close(self) -> None:
         self._closed = True
 
-    def _put(self, record: Record, body: bytes, payload: bytes) -> None:
+    def _put(self, record: Record, body: bytes, payload: bytes) -> int:
         seq = len(self._bodies) + 1
         if isinstance(record, Intent):
             self._intents[record.id] = seq
@@ -97,21 +106,20 @@ class MemoryLedger(Ledger):
         self._hashes += self._last_hash
         self._bodies.append(body)
         self._payloads.append(payload)
+        return seq
 
-    def _admit(self, record: Intent | Attempt | Outcome, begun: set[EffectId], ended: set[EffectId]) -> None:
+    def _admit(self, record: Record, begun: Set[EffectId], ended: Set[EffectId]) -> None:
         """Raise `DuplicateIntent` if ``record`` may not follow what is there and what the same call ``begun`` and ``ended`` before it."""
-        effect = record.id
-        known = effect in self._intents or effect in begun
         if isinstance(record, Intent):
-            if known:
+            effect = record.id
+            if effect in self._intents or effect in begun:
                 raise DuplicateIntent(f"effect {effect} is on record already", effect=effect)
-            begun.add(effect)
-        elif not known:
-            raise DuplicateIntent(f"effect {effect} has no intent that this could belong to", effect=effect)
-        elif effect in self._outcomes or effect in ended:
-            raise DuplicateIntent(f"effect {effect} has its outcome already", effect=effect)
-        elif isinstance(record, Outcome):
-            ended.add(effect)
+        elif isinstance(record, (Outcome, Attempt)):
+            effect = record.id
+            if effect not in self._intents and effect not in begun:
+                raise DuplicateIntent(f"effect {effect} has no intent that this could belong to", effect=effect)
+            if effect in self._outcomes or effect in ended:
+                raise DuplicateIntent(f"effect {effect} has its outcome already", effect=effect)
 
     def _entry(self, seq: int) -> Entry:
         end = seq * _HASH_BYTES

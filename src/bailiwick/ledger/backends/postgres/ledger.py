@@ -104,7 +104,7 @@ class PostgresLedger(Ledger, Shared):
         return listed(self._reading)
 
     def append(self, *records: Record) -> int:
-        if not self._open or self._stopped:
+        if not self._open or self._commits.failure is not None:
             raise self._refusal()
         seq, last_hash = self._seq, self._hash
         rows: list[Row] = []
@@ -122,12 +122,9 @@ class PostgresLedger(Ledger, Shared):
         return seq
 
     async def barrier(self) -> None:
-        if not self._open or self._stopped:
+        if not self._open:
             raise self._refusal()
-        try:
-            await self._commits.wait(self._seq)
-        except LedgerUnavailable:
-            raise self._refusal() from None
+        await self._commits.wait(self._seq)
 
     def find(self, effect: EffectId) -> Past | None:
         place = self._whereabouts.recent(effect)
@@ -156,12 +153,7 @@ class PostgresLedger(Ledger, Shared):
         """The old rows stay on the server's disk until its vacuum, which is asked for here, and its write-ahead log have gone over them;
         copies and archives are the server's keeper's."""
         await self.barrier()
-        try:
-            erased = await self._commits.between(partial(self._writer.erase, sorted(set(seqs))))
-        except LedgerUnavailable:
-            if self._writer.fenced is None:
-                raise
-            raise self._refusal() from None
+        erased = await self._commits.between(partial(self._writer.erase, sorted(set(seqs))))
         self._ahead.forget()
         if erased:
             await asyncio.to_thread(self._vacuum)
@@ -178,12 +170,8 @@ class PostgresLedger(Ledger, Shared):
         self._reading.close()
         self._closed = True
         _open_here.discard(self)
-        if self._stopped:
-            raise self._refusal()
-
-    @property
-    def _stopped(self) -> bool:
-        return self._commits.failure is not None or self._writer.fenced is not None
+        if self._commits.failure is not None:
+            raise self._commits.refusal()
 
     def _disown(self) -> None:
         """In the child of a fork. The connections are the parent's: to use or close them would disturb it."""
@@ -194,9 +182,6 @@ class PostgresLedger(Ledger, Shared):
         self._commits.disown(LedgerUnavailable(why))
 
     def _refusal(self) -> Fenced | LedgerUnavailable:
-        fenced = self._writer.fenced
-        if fenced is not None:
-            return Fenced(fenced.message, **fenced.facts)
         if self._commits.failure is not None:
             return self._commits.refusal()
         return LedgerUnavailable(f"{self._reading.where}: this ledger is closed; open it again")

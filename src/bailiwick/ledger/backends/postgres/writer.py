@@ -88,8 +88,6 @@ class Writer(Medium[Rows]):
         self._claim = claimed
         self._durable_seq = claimed.head.seq
         self._roots: set[str] = set()
-        self.fenced: Fenced | None = None
-        """Set once another writer has taken this one's place. Set by the writing thread."""
 
     def write(self, items: list[Rows]) -> int:
         rows = list(chain.from_iterable(items))
@@ -185,14 +183,14 @@ class Writer(Medium[Rows]):
         connection.execute("UPDATE streams SET seq = seq WHERE number = %s", (self._claim.stream,))
         return True
 
-    def _refused(self, connection: Connection, last_seq: int) -> LedgerUnavailable:
+    def _refused(self, connection: Connection, last_seq: int) -> Fenced | LedgerUnavailable:
         """Why the fence let nothing through."""
         mine = self._claim
         found = connection.execute("SELECT epoch, seq FROM streams WHERE number = %s", (mine.stream,)).fetchone()
         holder, seq = found or (0, 0)
         where = self._session.where
         if holder > mine.epoch:
-            return self._fence_off(
+            return Fenced(
                 f"{where}: stream `{mine.name}` was opened by another writer (epoch {holder}, this one has {mine.epoch}); entries after"
                 f" {self._durable_seq} were not written. Let that one go on, or stop it and run again with --resume",
                 stream=mine.name,
@@ -207,7 +205,7 @@ class Writer(Medium[Rows]):
             expected_seq=last_seq,
         )
 
-    def _taken(self, connection: Connection, rows: list[Row]) -> LedgerUnavailable:
+    def _taken(self, connection: Connection, rows: list[Row]) -> Fenced:
         """Which effect is on record from another stream."""
         found = connection.execute(
             """
@@ -218,7 +216,7 @@ class Writer(Medium[Rows]):
             binary=True,
         ).fetchone()
         other = found[0] if found else "another"
-        return self._fence_off(
+        return Fenced(
             f"{self._session.where}: an effect of this batch is on record in stream `{other}`: another incarnation of its agent acts"
             f" there; entries of `{self._claim.name}` after {self._durable_seq} were not written. Stop one of the two, then run again with"
             " --resume",
@@ -226,10 +224,6 @@ class Writer(Medium[Rows]):
             epoch=self._claim.epoch,
             other=other,
         )
-
-    def _fence_off(self, why: str, **facts: object) -> LedgerUnavailable:
-        self.fenced = Fenced(why, **facts)
-        return LedgerUnavailable(why, **facts)
 
 
 def _copied(rows: list[Row], stream: int, batch: int) -> bytes:

@@ -13,7 +13,7 @@ from typing import Any
 from weakref import WeakSet
 
 from bailiwick.effects import Record
-from bailiwick.errors import CorruptLedger, LedgerUnavailable
+from bailiwick.errors import CorruptLedger, Fenced, LedgerUnavailable
 from bailiwick.ids import AgentId, EffectId
 from bailiwick.ledger.backends.sqlite.aside import Archive, folder_of, list_segments, read_asides
 from bailiwick.ledger.backends.sqlite.erasing import write_out_logs
@@ -185,7 +185,7 @@ class SqliteLedger(Ledger, Segmented):
         why = f"{self._path}: was opened by process {os.getppid()}, which forked this one; open it anew here"
         self._commits.disown(LedgerUnavailable(why, path=str(self._path)))
 
-    def _refusal(self) -> LedgerUnavailable:
+    def _refusal(self) -> LedgerUnavailable | Fenced:
         if self._commits.failure is not None:
             return self._commits.refusal()
         return LedgerUnavailable(f"{self._path}: this ledger is closed; open it again", path=str(self._path))
