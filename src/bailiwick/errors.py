@@ -6,6 +6,11 @@
     ├── Refused             it did not happen; asked the same way, it will be refused again
     │   ├── BadInput            arguments, a file, an option or a setting is not what was promised
     │   ├── NotAllowed          the charter says no
+    │   │   ├── LeavesEnvelope      after it, a property would not hold that the charter keeps
+    │   │   └── Rejected            who was asked said no, or nobody answered in time
+    │   │       └── Terminated          and the run that asked does nothing any more
+    │   ├── NotGranted          the grant does not cover it, is not this agent's, has expired or is used up
+    │   │   └── Revoked             the grant was taken back
     │   ├── OverBudget          the purse cannot cover it
     │   ├── NoSuchAgent         nobody answers at that address
     │   ├── NoSuchAction        the agent is there and has no action of that name
@@ -16,6 +21,7 @@
     │   ├── LedgerUnavailable   the record cannot be written (disk full, read-only, in use elsewhere)
     │   ├── Fenced              another incarnation writes the record in this one's place
     │   ├── MailboxFull         the receiver has as much mail as it will hold
+    │   ├── Paced               a limit on pace leaves no room for it now
     │   └── Stopping            this host is shutting down
     ├── Failed              it happened, badly
     │   ├── ActionFailed        an agent's action raised an exception whose type is not known here
@@ -102,6 +108,37 @@ class NotAllowed(Refused):
     code = "not_allowed"
 
 
+class LeavesEnvelope(NotAllowed):
+    """A property over time would not hold any more after this effect. Facts: ``envelope``, ``property``, ``tool``, ``because`` (the
+    effects that count), and ``until_s`` where waiting helps."""
+
+    code = "leaves_envelope"
+
+
+class Rejected(NotAllowed):
+    """Those who were asked did not agree. Facts: ``effect``, ``who``, ``why``, ``action`` (the hash of what was asked)."""
+
+    code = "rejected"
+
+
+class Terminated(Rejected):
+    """A person ended the run that asked."""
+
+    code = "terminated"
+
+
+class NotGranted(Refused):
+    """The grant does not cover it. Facts: ``grant``, ``tool``, ``why``."""
+
+    code = "not_granted"
+
+
+class Revoked(NotGranted):
+    """The grant, or one that it comes from, was taken back; or nobody could be asked whether it was."""
+
+    code = "revoked"
+
+
 class OverBudget(Refused):
     """The purse cannot cover this effect. Facts: ``resource``, ``limit``, ``spent``, ``held``."""
 
@@ -163,6 +200,12 @@ class MailboxFull(Unavailable):
     """The receiver's mailbox holds as much as it may; the message was not accepted."""
 
     code = "mailbox_full"
+
+
+class Paced(Unavailable):
+    """It would be too much in too short a time; the purse has room for it later. Facts: ``resource``, ``limit``, ``retry_after_s``."""
+
+    code = "paced"
 
 
 class Stopping(Unavailable):

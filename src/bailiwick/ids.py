@@ -67,6 +67,11 @@ def agent_of(effect: str) -> AgentId:
     return AgentId(f"agt_{effect[4:]}")
 
 
+def grant_of(effect: str) -> str:
+    """What the agent that a spawn makes may spend, where it was given a purse of its own."""
+    return f"grt_{effect[4:]}"
+
+
 def nested_run_id(agent: str, label: str) -> RunId:
     """A run an agent starts by itself, such as the seventh tick of a timer: ``label`` names it within the agent."""
     return RunId(f"run_{agent[_TIME]}{_digest(agent, label)}")

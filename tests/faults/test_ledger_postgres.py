@@ -109,9 +109,7 @@ def test_a_server_that_crashes_and_comes_back_costs_nothing_but_time(
     asyncio.run(scenario())
 
 
-def test_a_server_that_stays_away_stops_the_ledger_and_loses_nothing_acknowledged(
-    fragile: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_stays_away_stops_the_ledger_and_loses_nothing_acknowledged(fragile: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(whereabouts, "ALONE_NS", 10**12)  # However long it takes to stop the server, to append asks it nothing.
 
     async def scenario() -> None:

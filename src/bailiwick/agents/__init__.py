@@ -1,5 +1,6 @@
 """Those who ask: the programming model, runs and their replay (invariant 2)."""
 
+from bailiwick.agents.acting import Acting
 from bailiwick.agents.agent import Agent, Receipt
 from bailiwick.agents.boundaries import STEP_EFFECTS, steps
 from bailiwick.agents.code import digest_of
@@ -12,6 +13,7 @@ from bailiwick.agents.taking_back import Undone, take_back_each
 
 __all__ = [
     "STEP_EFFECTS",
+    "Acting",
     "Agent",
     "Cursor",
     "Handle",

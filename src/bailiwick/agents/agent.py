@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
+from bailiwick.agents.acting import Acting
 from bailiwick.agents.boundaries import STEP_EFFECTS, first_task, steps
-from bailiwick.agents.saga import Saga
-from bailiwick.effects import Cost, Failure, Fidelity, Status, Tool
+from bailiwick.effects import Cost, Failure, Fidelity, Status
 from bailiwick.errors import Refused
 from bailiwick.ids import AgentId, EffectId
 
 if TYPE_CHECKING:
     from bailiwick.agents.handle import Handle
+    from bailiwick.agents.host import Host
     from bailiwick.agents.resident import Resident
 
 T = TypeVar("T")
@@ -32,14 +33,11 @@ class Receipt(NamedTuple):
     cost: Cost
     started_ns: int
     ended_ns: int
+    changed: dict[str, Any] | None = None
+    """The arguments that it was done with, where a person changed them before they agreed."""
 
 
-def _saga(agent: Agent) -> Saga:
-    """Several effects that are all done, or taken back: ``async with self.saga() as saga: await saga.use(…)``; see `Saga`."""
-    return Saga(agent._home.host)  # pyright: ignore[reportPrivateUsage] -- a method of the class below
-
-
-class Agent:
+class Agent(Acting):
     """A stateful actor with actions that others call and control loops of its own.
 
     Annotated public attributes are its *state*: set at launch by name, checked against their type hints, sealed on the record
@@ -48,7 +46,6 @@ class Agent:
     """
 
     _resident: Resident | None = None
-    saga = _saga
 
     def __init__(self, **state: Any) -> None:
         for name, value in state.items():
@@ -68,32 +65,6 @@ class Agent:
     def handle(self) -> Handle[Self]:
         """A handle to itself, to give to others."""
         return self._home.handle()
-
-    def use(self, tool: Tool, /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
-        """Have ``tool`` act, through the gateway, and return its value.
-
-        The effect gets its place in the run when ``use`` is called, not when the result is awaited. In a run that is gone through
-        again after a crash, an effect with an outcome on record returns that, and nothing is done.
-
-        Raises what the tool raised (with its traceback as a note), `Refused` if charter or budget say no, `BadInput` for
-        arguments that do not fit, `WorkerDied`, `InDoubt`, `ReplayDiverged`, `LedgerUnavailable`.
-        """
-        return self._home.host.asking.use(tool, args, kwargs)
-
-    def perform(self, tool: Tool, /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Receipt]:
-        """Like `use`, but return what came of it, well or badly, with its provenance: effect id, fidelity, cost and times.
-
-        Raises only what leaves no outcome on the record: `BadInput`, `InDoubt`, `ReplayDiverged`, `LedgerUnavailable`.
-        """
-        return self._home.host.asking.perform(tool, args, kwargs)
-
-    def launch(self, kind: type[A], /, *args: Any, name: str | None = None, **state: Any) -> Coroutine[Any, Any, Handle[A]]:
-        """Start an agent of class ``kind`` on this host and return a handle once its `on_startup` is done.
-
-        Launching is an effect: in a run that is gone through again, the agent comes back under the same id with its sealed state.
-        Raises `BadInput` for state that does not fit, and what `on_startup` raises.
-        """
-        return self._home.host.launch(kind, args, state, name)
 
     async def run_blocking(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
         """Call blocking code in a thread and return its result, so that it stalls nobody. It is not an effect and not recorded.
@@ -125,18 +96,15 @@ class Agent:
         """
         return steps(items, every, self._home.seal_run)
 
-    def version(self, change: str, newest: int = 1) -> int:
-        """Which version of a change in the code this run goes by: ``newest`` if it comes here for the first time, and what it went by
-        then if it is gone through again; 0 if it came past here before there was this line. So code can change under runs that
-        are under way: ``if self.version("new cost") >= 1: … else: …``. The answer stands on record under ``change``.
-        """
-        return self._home.host.asking.version(change, newest)
-
     async def on_startup(self) -> None:
         """Called once before the first message, at launch and again after a crash. Override it; by default it does nothing."""
 
     async def on_shutdown(self) -> None:
         """Called once when the agent stops in good order, not when it is killed. Override it; by default it does nothing."""
+
+    @property
+    def _host(self) -> Host:
+        return self._home.host
 
     @property
     def _home(self) -> Resident:

@@ -17,7 +17,7 @@ from bailiwick.agents.lineage import Lineage
 from bailiwick.agents.run import INSIDE_A_TOOL, Run, current
 from bailiwick.effects import Actuator, EffectClass, Intent, Kind, Outcome, Status, Tool, rebuild
 from bailiwick.errors import ActionFailed, BailiwickError, DeadlineExceeded, NoSuchAgent, ReplayDiverged, Stopping, ToolFailed
-from bailiwick.gateway import same_question
+from bailiwick.gateway import May, same_question
 from bailiwick.ids import AgentId, EffectId, effect_id
 from bailiwick.mailboxes import Answer, Ask, Cancel, Envelope, Item, Message, Ping
 
@@ -47,6 +47,12 @@ class Asking:
         """See `Agent.perform`."""
         intent, run = self._tool_intent(tool, args, kwargs)
         return self._perform(tool, intent, run)
+
+    def may(self, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Coroutine[Any, Any, May]:
+        """See `Agent.may`."""
+        arguments = tool.signature.pack(args, kwargs)
+        intent, run = self.intent(Kind.PLAN, tool.name, tool.effect, arguments)
+        return self._may(tool, intent, run)
 
     def ask(self, target: AgentId, action: Action, deadline: timedelta | None, /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
         """Call an action and wait for its result; see `Handle`."""
@@ -132,7 +138,20 @@ class Asking:
         found = await self._act_with(tool, intent, run)
         value = tool.signature.unpack_result(found.value) if found.status is Status.DONE else None
         self._obtained(run, intent, value)
-        return Receipt(value, found.status, found.failure, found.id, found.fidelity, found.cost, found.started_ns, found.ended_ns)
+        done_with = self._host.gateway.find(found.id)
+        changed = codec.decode(done_with.intent.arguments, dict[str, Any]) if done_with is not None and done_with.intent.asked else None
+        return Receipt(value, found.status, found.failure, found.id, found.fidelity, found.cost, found.started_ns, found.ended_ns, changed)
+
+    async def _may(self, tool: Tool, intent: Intent, run: Run) -> May:
+        tool.signature.unpack(intent.arguments)
+        past = self._host.gateway.find(intent.id)
+        if run.rebuilding or past is not None:
+            return codec.decode(self._recorded(intent).value, May)
+        self._may_go_on(run)
+        gateway, now_ns = self._host.gateway, self._host.clock.now_ns()
+        found = gateway.authority.of(intent.agent).foresee(intent, self._actuator_of(tool).estimate)
+        gateway.note(intent, Outcome(id=intent.id, status=Status.DONE, value=codec.encode(found), started_ns=now_ns, ended_ns=now_ns))
+        return found
 
     def _act_with(self, tool: Tool, intent: Intent, run: Run) -> Coroutine[Any, Any, Outcome]:
         tool.signature.unpack(intent.arguments)  # Refuse what does not fit before it is on record.

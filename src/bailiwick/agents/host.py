@@ -11,6 +11,8 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any, TypeVar, cast
 
+from msgspec.structs import replace
+
 from bailiwick import codec
 from bailiwick.agents.agent import Agent
 from bailiwick.agents.answering import receive
@@ -25,8 +27,8 @@ from bailiwick.agents.spawn import Spawn, Spawned, class_at
 from bailiwick.clock import Clock
 from bailiwick.effects import Actuator, EffectClass, Intent, Kind, Tool
 from bailiwick.errors import ActionFailed, Defect, NoSuchAgent, Stopping
-from bailiwick.gateway import Gateway
-from bailiwick.ids import AgentId, EffectId, HostId, agent_of, nested_run_id, new_host_id
+from bailiwick.gateway import Gateway, Terms
+from bailiwick.ids import AgentId, EffectId, HostId, agent_of, grant_of, nested_run_id, new_host_id
 from bailiwick.mailboxes import Ask, Envelope, Mailboxes
 
 A = TypeVar("A", bound=Agent)
@@ -95,13 +97,17 @@ class Host:
             if self._root is mine:  # Unless another run has taken over meanwhile.
                 self._root = before
 
-    def launch(self, kind: type[A], args: tuple[Any, ...], state: dict[str, Any], name: str | None) -> Coroutine[Any, Any, Handle[A]]:
+    def launch(
+        self, kind: type[A], args: tuple[Any, ...], state: dict[str, Any], name: str | None, terms: Terms
+    ) -> Coroutine[Any, Any, Handle[A]]:
         """See `Agent.launch`."""
         blueprint = Blueprint.of(kind)
         packed = blueprint.pack(args, state)
         # The name is part of the question, so it may depend on nothing but what is asked.
-        spawned = Spawned(path=blueprint.path, name=name or blueprint.name, arguments=packed)
+        spawned = Spawned(path=blueprint.path, name=name or blueprint.name, arguments=packed, terms=terms)
         intent, run = self.asking.intent(Kind.SPAWN, blueprint.name, EffectClass.IDEMPOTENT, codec.encode(spawned))
+        if terms.budget is not None or terms.grant is not None:
+            intent = replace(intent, grant=grant_of(intent.id))
         return self._launch(intent, run, blueprint, spawned)
 
     def handle(self, agent_id: AgentId) -> Handle[Any]:
@@ -155,6 +161,7 @@ class Host:
                 _log.error("on_shutdown of %s failed", resident.name, exc_info=error, extra={"event": "shutdown_failed", "agent": agent_id})
             finally:
                 current.reset(outside)
+        self.gateway.authority.ended(agent_id)
         if not torn:  # What a cancelled action left half changed is not sealed: on resume the action is done whole.
             self._seal(resident)
 

@@ -16,6 +16,7 @@ from bailiwick.agents.resident import Resident
 from bailiwick.agents.run import Cursor, Run, current
 from bailiwick.effects import Actuator, Intent, Outcome, Result, Seal, Status
 from bailiwick.errors import BadInput
+from bailiwick.gateway import Terms
 from bailiwick.ids import AgentId, EffectId, agent_of, nested_run_id
 from bailiwick.mailboxes import Ask
 
@@ -23,13 +24,15 @@ if TYPE_CHECKING:
     from bailiwick.agents.host import Host
 
 
-class Spawned(msgspec.Struct, frozen=True, kw_only=True):
+class Spawned(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The arguments of a spawn: enough to make the agent again."""
 
     path: str
     """``module:Class``."""
     name: str
     arguments: bytes
+    terms: Terms = Terms()
+    """Under what it acts."""
 
 
 class Spawn(Actuator):
@@ -43,19 +46,22 @@ class Spawn(Actuator):
 
     async def act(self, intent: Intent) -> Result:
         agent_id = agent_of(intent.id)
-        await self._bring_to_life(agent_id)
+        await self._bring_to_life(agent_id, intent.agent)
         return Result(value=codec.encode(agent_id))
 
     async def recall(self, intent: Intent, outcome: Outcome, outcome_seq: int) -> None:
         agent_id = agent_of(intent.id)
         if outcome.status is Status.DONE and agent_id not in self._host.residents:
-            await self._bring_to_life(agent_id)
+            await self._bring_to_life(agent_id, intent.agent)
 
     def seal(self) -> Seal | None:
         return self._resident and self._resident.seal()
 
-    async def _bring_to_life(self, agent_id: AgentId) -> None:
+    async def _bring_to_life(self, agent_id: AgentId, launched_by: AgentId) -> None:
         """Arguments, then the newest seal, then what was answered since; then mail and loops may begin."""
+        gateway = self._host.gateway
+        spent = gateway.past.spent_by(agent_id)
+        gateway.authority.launched(launched_by, agent_id, self._blueprint.name, self._spawned.terms, spent)
         home = Resident(self._host, agent_id, self._spawned.name, self._blueprint)
         self._blueprint.build(home.agent, self._spawned.arguments)
         sealed = self._host.gateway.last_seal(agent_id)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from bailiwick.agents import STEP_EFFECTS, Agent, Cursor, Handle, Host, Receipt, Saga, Undone, steps, take_back_each
+from bailiwick.agents import STEP_EFFECTS, Acting, Agent, Cursor, Handle, Host, Undone, steps, take_back_each
+from bailiwick.bailiff.amending import Amending
+from bailiwick.bailiff.records import Amendment
 from bailiwick.bailiff.root import Main, Origin, Root, last_root, new_root
 from bailiwick.bailiff.watched import Watched
+from bailiwick.charter import Charter, compile_verified
 from bailiwick.clock import Clock
-from bailiwick.codec import encode
-from bailiwick.effects import Intent, Outcome, Seal, Tool, rebuild
+from bailiwick.codec import decode, encode
+from bailiwick.effects import EffectClass, Intent, Kind, Outcome, Seal, Tool, rebuild
 from bailiwick.errors import ActionFailed
-from bailiwick.gateway import SESSION, Gateway
+from bailiwick.gateway import AMEND, SESSION, Gateway
 from bailiwick.grants import Purse
 from bailiwick.ids import EffectId, RunId, ask_of
 from bailiwick.ledger import Ledger
@@ -23,39 +26,33 @@ A = TypeVar("A", bound=Agent)
 T = TypeVar("T")
 
 NO_ARGUMENTS = encode({})
+CHARTER = "charter"
+"""The name of runs that change the charter."""
 UNDO = "undo"
 """The name of runs that take back what others did."""
 
 
-class Bailiwick:
+class Bailiwick(Acting):
     """What a script holds: it launches agents, uses tools and runs ``main``. Made by `bailiwick.session` and by ``bailiwick run``.
 
     The script's own calls stand on the record under a run, as an agent's do: that of ``main``, or of the session.
     """
 
-    def __init__(self, ledger: Ledger, gateway: Gateway, host: Host, purse: Purse, clock: Clock, origin: Origin) -> None:
+    def __init__(self, ledger: Ledger, gateway: Gateway, host: Host, clock: Clock, origin: Origin, configured: str) -> None:
         self._ledger = ledger
         self._gateway = gateway
-        self._host = host
+        self._hosted = host
         self._clock = clock
         self._origin = origin
+        self._configured = configured
         self._undoing = asyncio.Lock()
         self.record = Watched(ledger, gateway)
         """The record, for those who watch."""
-        self.purse = purse
+
+    @property
+    def purse(self) -> Purse:
         """What this process was granted, holds and has spent."""
-
-    def launch(self, kind: type[A], /, *args: Any, name: str | None = None, **state: Any) -> Coroutine[Any, Any, Handle[A]]:
-        """Start an agent and return a handle to it; see `Agent.launch`."""
-        return self._host.launch(kind, args, state, name)
-
-    def use(self, tool: Tool, /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
-        """Have a tool act, through the gateway, and return its value; see `Agent.use`."""
-        return self._host.asking.use(tool, args, kwargs)
-
-    def perform(self, tool: Tool, /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Receipt]:
-        """Like `use`, with the value's provenance; see `Agent.perform`."""
-        return self._host.asking.perform(tool, args, kwargs)
+        return self._gateway.authority.everybody.purse
 
     def discover(self, kind: type[A], *, name: str | None = None) -> list[Handle[A]]:
         """Handles to the agents here that are of class ``kind`` or a subclass, in order of launch."""
@@ -92,14 +89,6 @@ class Bailiwick:
 
         return steps(items, every, seal)
 
-    def version(self, change: str, newest: int = 1) -> int:
-        """Which version of a change in its code this run of ``main`` goes by; see `Agent.version`."""
-        return self._host.asking.version(change, newest)
-
-    def saga(self) -> Saga:
-        """Several effects that are all done, or taken back: ``async with bw.saga() as saga: await saga.use(…)``; see `Saga`."""
-        return Saga(self._host)
-
     async def undo(self, steps: Sequence[tuple[Tool, EffectId]], *, keep_going: bool = False) -> list[Undone]:
         """Take effects back, in the order of ``steps``, each by what its tool declares, in a run of its own called ``undo``.
 
@@ -117,6 +106,31 @@ class Bailiwick:
         async with self._undoing:
             self._withdraw_cut_off(UNDO)
             return await self._perform(root, self._new(UNDO, arguments, root.code))
+
+    async def amend(self, charter: Charter, *, who: str = "", why: str = "") -> Charter:
+        """Put ``charter`` in force, at once and for everybody, in a run of its own called ``charter``; return the one it replaced, with
+        which it can be taken back. What waits for people is asked anew.
+
+        Raises `BadInput` with everything that speaks against loading it, and `NotAllowed` unless the charter in force allows
+        ``charter.amend``.
+        """
+        compile_verified(charter)
+        authority = self._gateway.authority
+        amendment = Amendment(charter=charter, instead_of=self._configured, who=who or self._origin.principal, why=why)
+        arguments = encode(amendment)
+
+        async def change(_: Bailiwick) -> Charter:
+            intent, run = self._host.asking.intent(Kind.TOOL, AMEND, EffectClass.COMPENSABLE, arguments)
+            outcome = await self._host.asking.act(intent, run, Amending(authority))
+            _raise_failure(outcome)
+            return decode(outcome.value, Charter)
+
+        root = Root(self._host, change, self)
+        async with self._undoing:
+            self._withdraw_cut_off(CHARTER)
+            replaced: Charter = await self._perform(root, self._new(CHARTER, NO_ARGUMENTS, root.code))
+        self._gateway.approvals.reconsider()
+        return replaced
 
     @asynccontextmanager
     async def session(self) -> AsyncGenerator[None]:
@@ -140,6 +154,10 @@ class Bailiwick:
         finally:
             ended.set()
             await holding
+
+    @property
+    def _host(self) -> Host:
+        return self._hosted
 
     def _withdraw_cut_off(self, name: str) -> None:
         """Nobody goes on with the newest run called ``name``, if a crash cut it off: another takes its place."""

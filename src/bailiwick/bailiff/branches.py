@@ -15,8 +15,9 @@ from msgspec.structs import replace
 
 from bailiwick.bailiff.bailiwick import Bailiwick
 from bailiwick.bailiff.branching import Fork, Part, branch_of, changed, compare
-from bailiwick.bailiff.compose import open_bailiwick, open_ledger, read_ledger
+from bailiwick.bailiff.compose import open_bailiwick
 from bailiwick.bailiff.cues import Cues
+from bailiwick.bailiff.opening import open_ledger, read_ledger
 from bailiwick.bailiff.playback import Ordered, Playback
 from bailiwick.bailiff.recorded_time import RecordedClock, RecordedLoop
 from bailiwick.bailiff.recording import Recording

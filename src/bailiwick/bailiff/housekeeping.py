@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from bailiwick.bailiff.compose import open_ledger, open_record, read_ledger
+from bailiwick.bailiff.opening import open_ledger, open_record, read_ledger
 from bailiwick.bailiff.settings import Settings
 from bailiwick.bailiff.signing import Vouching, vouching
 from bailiwick.clock import Clock
-from bailiwick.effects import Attempt, Erasure, Intent, Kind, Outcome, Record, Seal
+from bailiwick.effects import Attempt, Erasure, Intent, Kind, Outcome, Record, Request, Ruling, Seal
 from bailiwick.errors import BadInput
 from bailiwick.gateway import MILESTONES, SESSION
 from bailiwick.ids import AgentId, EffectId, RunId, ask_of, root_key
@@ -93,7 +93,7 @@ async def plan_compaction(settings: Settings, before_ns: int) -> Holdings:
 
         def superfluous(entry: Entry, record: Record) -> bool:
             match record:
-                case Intent(id=effect) | Attempt(id=effect) | Outcome(id=effect):
+                case Intent(id=effect) | Attempt(id=effect) | Outcome(id=effect) | Request(id=effect) | Ruling(id=effect):
                     return effect not in kept and root_key(effect) in ended
                 case Seal(agent=agent, at_ns=at_ns):
                     old = at_ns < before_ns if agent == MILESTONES else root_key(agent) in ended
@@ -117,7 +117,7 @@ async def plan_erasure(settings: Settings, effects: Collection[EffectId], agent:
 
         def chosen(record: Record) -> bool:
             match record:
-                case Intent(id=effect) | Attempt(id=effect) | Outcome(id=effect):
+                case Intent(id=effect) | Attempt(id=effect) | Outcome(id=effect) | Request(id=effect) | Ruling(id=effect):
                     return effect in effects
                 case Seal():
                     return record.agent == agent
@@ -200,7 +200,7 @@ def _bodies(ledger: Ledger) -> Iterator[tuple[Entry, Record]]:
 def _root(record: Record) -> str:
     """The `root_key` of the tree it is of; empty if of none."""
     match record:
-        case Intent(id=whose) | Attempt(id=whose) | Outcome(id=whose) | Seal(agent=whose):
+        case Intent(id=whose) | Attempt(id=whose) | Outcome(id=whose) | Request(id=whose) | Ruling(id=whose) | Seal(agent=whose):
             return root_key(whose)
         case _:
             return ""
@@ -215,6 +215,6 @@ def _holdings(found: Iterable[tuple[Entry, Record]]) -> Holdings:
         size_bytes += len(entry.payload)
         if isinstance(record, Seal):
             seals += 1
-        elif isinstance(record, Intent | Attempt | Outcome):
+        elif isinstance(record, Intent | Attempt | Outcome | Request | Ruling):
             effects.add(record.id)
     return Holdings(tuple(seqs), size_bytes, len(effects), seals, ())

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from bailiwick import codec
 from bailiwick.agents import digest_of
-from bailiwick.bailiff.compose import open_record
+from bailiwick.bailiff.opening import authority_of, open_record
 from bailiwick.bailiff.recording import Recording
 from bailiwick.bailiff.root import Main
 from bailiwick.bailiff.settings import Settings
@@ -23,7 +23,6 @@ from bailiwick.clock import Clock
 from bailiwick.effects import Effect, Intent, Kind, Outcome, Reentry, Seal, Settlement, Settler, Status
 from bailiwick.errors import Refused
 from bailiwick.gateway import Gateway
-from bailiwick.grants import Purse
 from bailiwick.ids import AgentId, RunId, agent_of, ask_of, run_of
 
 STATELESS = codec.encode({})
@@ -114,7 +113,7 @@ async def migrate(settings: Settings, plan: Migration, who: str, clock: Clock) -
             Outcome(id=intent.id, status=Status.CANCELLED, started_ns=intent.at_ns, ended_ns=now_ns, settlement=settlement)
             for intent in plan.cancelled
         ]
-        Gateway(ledger, settings.charter, Purse(settings.budget), clock).supersede(outcomes, plan.seal)
+        Gateway(ledger, authority_of(settings, clock), clock).supersede(outcomes, plan.seal)
 
 
 def _below(recording: Recording, run: RunId) -> Iterator[Effect]:

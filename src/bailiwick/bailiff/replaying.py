@@ -8,8 +8,9 @@ from collections.abc import Callable
 import msgspec
 from msgspec.structs import replace
 
-from bailiwick.bailiff.compose import open_bailiwick, open_ledger
+from bailiwick.bailiff.compose import open_bailiwick
 from bailiwick.bailiff.cues import Cues, Step, equal
+from bailiwick.bailiff.opening import open_ledger
 from bailiwick.bailiff.playback import Ordered, Playback, Played
 from bailiwick.bailiff.recorded_time import RecordedClock, RecordedLoop
 from bailiwick.bailiff.recording import Recording, question

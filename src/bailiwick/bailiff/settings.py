@@ -87,14 +87,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return self.ledger_path.with_name(f"{self.ledger_path.name}.anchors")
 
 
-class CharterFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A charter in a file of its own: ``[[allow]]``, ``[[deny]]`` and ``[budget]``."""
-
-    allow: tuple[Any, ...] | None = None
-    deny: tuple[Any, ...] = ()
-    budget: Budget = Budget()
-
-
 def load(environment: Mapping[str, str] | None = None, **given: Any) -> Settings:
     """Read files and environment and return what applies. ``given`` wins; entries that are None count as not given.
 
@@ -119,10 +111,8 @@ def load(environment: Mapping[str, str] | None = None, **given: Any) -> Settings
 
 def load_charter(path: Path) -> tuple[Charter, Budget]:
     """The charter and the budget in a TOML file. Raises `NotFound` or `BadInput`."""
-    table = _read(path)
-    _convert(table, CharterFile, str(path))
-    budget = table.pop("budget", {})
-    return _convert(table, Charter, str(path)), _convert(budget, Budget, f"{path}: [budget]")
+    charter = _convert(_read(path), Charter, str(path))
+    return charter, charter.budget
 
 
 def _from_environment(env: Mapping[str, str]) -> dict[str, Any]:

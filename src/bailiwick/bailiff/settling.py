@@ -6,13 +6,12 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from bailiwick.bailiff.compose import is_written_elsewhere, open_record
+from bailiwick.bailiff.opening import authority_of, is_written_elsewhere, open_record
 from bailiwick.bailiff.settings import Settings
 from bailiwick.clock import Clock
 from bailiwick.effects import Attempt, Failure, Happened, Intent, Kind, Outcome, Settlement, Settler, Status, Unanswered
 from bailiwick.errors import NotFound, Refused
 from bailiwick.gateway import Gateway
-from bailiwick.grants import Purse
 from bailiwick.ids import EffectId
 from bailiwick.ledger import Past
 
@@ -35,7 +34,7 @@ async def settle(settings: Settings, effect: EffectId, finding: Finding, *, why:
             raise NotFound(f"no effect {effect} is on record", effect=effect)
         settlement = Settlement(by=Settler.PERSON, who=settings.principal, why=why)
         found = settled(past, finding, settlement, clock.now_ns())
-        Gateway(ledger, settings.charter, Purse(settings.budget), clock).settle(effect, found)
+        Gateway(ledger, authority_of(settings, clock), clock).settle(effect, found)
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from bailiwick.bailiff.compose import open_record, read_ledger
+from bailiwick.bailiff.opening import open_record, read_ledger
 from bailiwick.bailiff.settings import Settings
 from bailiwick.clock import Clock
 from bailiwick.effects import Attestation

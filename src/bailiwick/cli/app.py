@@ -12,9 +12,13 @@ from bailiwick.errors import BailiwickError
 
 COMMANDS = {
     "agents": ("bailiwick.cli.agents", "Look at agents."),
+    "budget": ("bailiwick.cli.budget", "See what agents were given to spend, and what they spent."),
+    "charter": ("bailiwick.cli.charter", "Check what agents may do, and whether they kept to it."),
     "completion": ("bailiwick.cli.completion", "Print the completion script of a shell."),
     "demo": ("bailiwick.cli.demo", "Run a real campaign: closed-loop molecular design."),
     "effects": ("bailiwick.cli.effects", "Look at what agents did, and prove that the record is whole."),
+    "grants": ("bailiwick.cli.grants", "See who may ask for what, and take it back."),
+    "inbox": ("bailiwick.cli.inbox", "Decide on what agents may do only with your approval."),
     "ledger": ("bailiwick.cli.ledger", "See how the record is kept, and keep it small."),
     "run": ("bailiwick.cli.run", "Run a script's main(bw) on the record."),
     "runs": ("bailiwick.cli.runs", "Look at runs, go through them again, move them to changed code."),

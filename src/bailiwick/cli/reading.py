@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
 from bailiwick.bailiff import Settings, load, read_ledger, writing_process
-from bailiwick.effects import Attempt, Causality, Effect, Intent, Kind, Outcome, Record, Seal, fold
+from bailiwick.effects import Attempt, Causality, Effect, Intent, Kind, Outcome, Record, Request, Ruling, Seal, fold
 from bailiwick.errors import BadInput, NotFound
 from bailiwick.ids import AgentId, EffectId, root_key
 from bailiwick.ledger import Entry, Sealed
@@ -70,6 +70,8 @@ class Reading:
             attempts=effect.attempts,
             undo=effect.undo,
             erased=effect.erased,
+            requests=effect.requests,
+            rulings=effect.rulings,
         )
 
     def named(self, text: str, kinds: Iterable[Kind] = Kind) -> Effect:
@@ -159,7 +161,7 @@ def _read(entries: Iterable[Entry], trees: Sequence[str], *, payloads: bool) -> 
         record = entry.record if payloads else Entry(seq=entry.seq, hash=entry.hash, body=entry.body).record
         if wanted and not _belongs(record, wanted):
             continue
-        if isinstance(record, Attempt):  # Few effects have one, and why a try failed is most of what it says.
+        if isinstance(record, Attempt | Request | Ruling):  # Few effects have one, and what it carries is most of what it says.
             record = entry.record
         yield entry, record
 
@@ -167,7 +169,7 @@ def _read(entries: Iterable[Entry], trees: Sequence[str], *, payloads: bool) -> 
 def _belongs(record: Record, trees: set[str]) -> bool:
     """Whether it is of one of ``trees``; an erasure may be of any."""
     match record:
-        case Intent() | Attempt() | Outcome():
+        case Intent() | Attempt() | Outcome() | Request() | Ruling():
             return root_key(record.id) in trees
         case Seal():
             return root_key(record.agent) in trees

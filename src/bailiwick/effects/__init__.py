@@ -1,6 +1,7 @@
 """The vocabulary: what is asked, what came of it, and the seam at which something acts."""
 
 from bailiwick.effects.actuator import Actuator, Result
+from bailiwick.effects.call import NO_LABELS, Call
 from bailiwick.effects.causality import FALLING, Causality, Kin, is_model_call, opens
 from bailiwick.effects.comparing import Difference, Parting, compare
 from bailiwick.effects.conduct import NOT_HAPPENED, PLAIN, UNKNOWN, Conduct, Happened, Retry, Unanswered
@@ -19,8 +20,13 @@ from bailiwick.effects.records import (
     Intent,
     Kind,
     Outcome,
+    Planned,
     Record,
     Reentry,
+    Request,
+    Revocation,
+    Ruling,
+    RulingVerdict,
     Seal,
     Settlement,
     Settler,
@@ -35,12 +41,14 @@ __all__ = [
     "FALLING",
     "FREE",
     "NOT_HAPPENED",
+    "NO_LABELS",
     "PLAIN",
     "STATES",
     "UNKNOWN",
     "Actuator",
     "Attempt",
     "Attestation",
+    "Call",
     "Causality",
     "Compensable",
     "Conduct",
@@ -62,10 +70,15 @@ __all__ = [
     "Outcome",
     "Parting",
     "Plan",
+    "Planned",
     "Record",
     "Reentry",
+    "Request",
     "Result",
     "Retry",
+    "Revocation",
+    "Ruling",
+    "RulingVerdict",
     "Seal",
     "Secret",
     "Settlement",

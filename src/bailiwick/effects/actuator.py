@@ -8,6 +8,7 @@ import msgspec
 
 from bailiwick.effects.conduct import PLAIN, UNKNOWN, Conduct, Happened, Unanswered
 from bailiwick.effects.records import FREE, Cost, Fidelity, Intent, Outcome, Seal
+from bailiwick.effects.signature import Signature
 from bailiwick.errors import NotAllowed
 
 
@@ -27,6 +28,9 @@ class Actuator(ABC):
     conduct: Conduct = PLAIN
     """How often it is tried and for how long, and whether it can be probed and undone."""
 
+    takes: Signature | None = None
+    """What arguments have to fit; None: it says no when it acts."""
+
     @abstractmethod
     async def act(self, intent: Intent) -> Result:
         """Do it, once, and return what came of it.
@@ -35,6 +39,11 @@ class Actuator(ABC):
         the effect is still open (`BailiwickError.leaves_open`). If it is cancelled, nobody knows how far it came: the intent
         stays without an outcome.
         """
+
+    def check(self, intent: Intent) -> None:
+        """Return if it could act on ``intent``'s arguments. Raises `BadInput`."""
+        if self.takes is not None:
+            self.takes.unpack(intent.arguments)
 
     async def probe(self, intent: Intent) -> Happened[Result] | Unanswered:
         """Ask the other side whether an earlier act on ``intent`` happened. Called only where `conduct` says that it can be.

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import msgspec
 
-from bailiwick.effects.records import Attempt, Erasure, Intent, Kind, Outcome, Record, Status
+from bailiwick.effects.records import Attempt, Erasure, Intent, Kind, Outcome, Record, Request, Ruling, Status
 
-STATES = ("done", "failed", "refused", "cancelled", "undone", "undo-failed", "open")
+STATES = ("done", "failed", "refused", "cancelled", "undone", "undo-failed", "open", "waiting")
 """Every `Effect.state` there is."""
 
 
@@ -16,7 +16,7 @@ class Effect(msgspec.Struct, kw_only=True, gc=False):
     """One effect as far as the record knows it."""
 
     seq: int
-    """The number of its intent on the record."""
+    """The number of its intent on the record; while it waits, of the first request."""
     intent: Intent
     outcome: Outcome | None = None
     outcome_seq: int = 0
@@ -28,13 +28,19 @@ class Effect(msgspec.Struct, kw_only=True, gc=False):
     """The newest effect that takes it back, or tries to; None if nobody asked for that since it ended."""
     erased: tuple[int, ...] = ()
     """Which of its entries had their payload erased."""
+    requests: tuple[Request, ...] = ()
+    """What people were asked before it could happen, in order."""
+    rulings: tuple[Ruling, ...] = ()
+    """What they said, in order."""
+    waits: bool = False
+    """Whether it is only asked for: nothing has acted, and its intent is not on record yet."""
 
     @property
     def state(self) -> str:
-        """One of `STATES`: ``open`` is under way, or left in doubt by a crash; ``undone`` and ``undo-failed`` are what came of the
-        newest undo. While an undo is under way the effect is still ``done``."""
+        """One of `STATES`: ``waiting`` for people to decide; ``open`` is under way, or left in doubt by a crash; ``undone`` and
+        ``undo-failed`` are what came of the newest undo. While an undo is under way the effect is still ``done``."""
         if self.outcome is None:
-            return "open"
+            return "waiting" if self.waits else "open"
         if self.undo is not None and self.undo.outcome is not None:
             return "undone" if self.undo.outcome.status is Status.DONE else "undo-failed"
         return self.outcome.status.value
@@ -44,7 +50,7 @@ class Effect(msgspec.Struct, kw_only=True, gc=False):
         """Whether nobody could tell, were the process that acts on it to die now, if it happened: it has no outcome, its class
         forbids repeating it, and its newest try has begun."""
         begun = not self.attempts or self.attempts[-1].begun
-        return self.outcome is None and self.intent.kind is Kind.TOOL and begun and not self.intent.effect.repeatable
+        return self.outcome is None and not self.waits and self.intent.kind is Kind.TOOL and begun and not self.intent.effect.repeatable
 
     @property
     def tries(self) -> int:
@@ -58,7 +64,8 @@ class Effect(msgspec.Struct, kw_only=True, gc=False):
 
 
 def fold(records: Iterable[tuple[int, Record]]) -> dict[str, Effect]:
-    """Every effect in ``records`` (numbers and records, in order) by id, in the order of the intents.
+    """Every effect in ``records`` (numbers and records, in order) by id, in the order of the intents; those that wait have none yet, and
+    stand where they were asked for.
 
     Seals and attestations are passed over; so is what belongs to an intent that is not among ``records``.
     """
@@ -67,7 +74,10 @@ def fold(records: Iterable[tuple[int, Record]]) -> dict[str, Effect]:
     for seq, record in records:
         match record:
             case Intent():
-                effect = effects[record.id] = Effect(seq=seq, intent=record)
+                effect = Effect(seq=seq, intent=record)
+                if (asked := effects.pop(record.id, None)) is not None:
+                    effect.requests, effect.rulings = asked.requests, asked.rulings
+                effects[record.id] = effect
                 if record.undoes is not None:
                     _taken_back(effects.get(record.undoes), effect)
             case Outcome():
@@ -76,6 +86,12 @@ def fold(records: Iterable[tuple[int, Record]]) -> dict[str, Effect]:
             case Attempt():
                 if (found := effects.get(record.id)) is not None:
                     found.attempts += (record,)
+            case Request():
+                found = effects.setdefault(record.id, Effect(seq=seq, intent=record.intent, waits=True))
+                found.requests += (record,)
+            case Ruling():
+                if (found := effects.get(record.id)) is not None:
+                    found.rulings += (record,)
             case Erasure():
                 erased.update(record.seqs)
             case _:

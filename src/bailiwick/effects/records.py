@@ -1,5 +1,6 @@
 """What stands on the record: what was asked (`Intent`), each further try (`Attempt`), what came of it (`Outcome`), what an agent
-remembers (`Seal`), who vouches for the chain so far (`Attestation`), and what was taken out (`Erasure`)."""
+remembers (`Seal`), who vouches for the chain so far (`Attestation`), what was taken out (`Erasure`), what people are asked (`Request`),
+what they decide (`Ruling`), and what is granted no more (`Revocation`)."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import enum
 
 import msgspec
 
+from bailiwick import codec
 from bailiwick.ids import AgentId, EffectId, RunId
 
 
@@ -48,6 +50,8 @@ class Kind(enum.StrEnum):
     """A tool acts on the world."""
     UNDO = "undo"
     """What an earlier effect did is taken back: an effect too, with an intent and an outcome of its own."""
+    PLAN = "plan"
+    """Nothing acts: the run asks what it may do."""
     VERSION = "version"
     """Nothing acts: the run notes which version of a change in its code it goes by."""
 
@@ -80,6 +84,8 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     tokens: int = 0
     usd: float = 0.0
     sent_bytes: int = 0
+    node_s: float = 0.0
+    """Seconds on nodes of a cluster, summed over the nodes."""
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(
@@ -88,6 +94,7 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
             tokens=self.tokens + other.tokens,
             usd=self.usd + other.usd,
             sent_bytes=self.sent_bytes + other.sent_bytes,
+            node_s=self.node_s + other.node_s,
         )
 
 
@@ -146,6 +153,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=
     """For a run: the digest of the charter it began under."""
     code: str = ""
     """For a run or an ask: the digest of the code that answered first."""
+    asked: str = ""
+    """Where a person changed the arguments before it was let through: `codec.digest` of those that were asked with."""
 
     @property
     def idempotency_key(self) -> str:
@@ -162,8 +171,9 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=
         return self.kind is Kind.RUN or self.kind is Kind.UNDO
 
     def same_question(self, other: Intent) -> bool:
-        """Whether both ask the same thing of the same one; time does not count."""
-        return self.tool == other.tool and self.arguments == other.arguments and self.kind is other.kind and self.target == other.target
+        """Whether this asks what ``other``, which is on record, asked of the same one; time does not count."""
+        same = self.arguments == other.arguments or (other.asked != "" and other.asked == codec.digest(self.arguments))
+        return same and self.tool == other.tool and self.kind is other.kind and self.target == other.target
 
 
 class Settler(enum.StrEnum):
@@ -267,5 +277,97 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     at_ns: int = 0
 
 
-Record = Intent | Attempt | Outcome | Seal | Attestation | Erasure
+class Planned(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Calls that a run means to make, as a person is shown them before they are made."""
+
+    tool: str
+    digest: str = ""
+    """`codec.digest` of the exact arguments; empty: ``given`` says what they may be."""
+    given: bytes = b""
+    """For each argument that is bound a list of the values it may have, encoded; of the others any. Empty: any at all."""
+    times: int = 1
+    """How often at most."""
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="request", gc=False):
+    """People are asked whether the effect ``id`` may happen. Nothing has acted; the intent goes on record once they agreed."""
+
+    id: EffectId
+    action: str
+    """SHA-256 in hex of exactly what is asked for; `bailiwick.gateway.action_of` spells it out. A ruling on another one means nothing."""
+    charter: str
+    """The digest of the charter that says that they must be asked."""
+    intent: Intent
+    """What would be done."""
+    principal: str = ""
+    """On whose behalf."""
+    asked: tuple[str, ...]
+    """Who may decide."""
+    need: int = 1
+    """How many of them must agree; one no is a no."""
+    agreed: tuple[str, ...] = ()
+    """Who agreed to this very action when it was asked before, and need not be asked again."""
+    number: int = 1
+    """2 when it is asked anew; rulings on what was asked before do not count then. Requests of one number are all to be met."""
+    origin: str = ""
+    """Where a person changed the arguments: the hash of the action as the agent asked for it."""
+    expires_ns: int = 0
+    """From when on nobody can agree any more, and what was agreed to is not begun any more; 0: never."""
+    holds: bool = False
+    """What happens when that passes: it is asked again of those it can be escalated to as well, and waits on. False: that was a no."""
+    escalate_to: tuple[str, ...] = ()
+    """Who may decide as well once half of the time has passed, or one of those who were asked says so."""
+    why: str = ""
+    """The rule that wants it, and its reason."""
+    plan: tuple[Planned, ...] = ()
+    """Where a run asks for all that it means to do at once: what that is."""
+    at_ns: int = 0
+
+
+class RulingVerdict(enum.StrEnum):
+    """What somebody says who was asked."""
+
+    APPROVE = "approve"
+    MODIFY = "modify"
+    """Yes, with other arguments."""
+    REJECT = "reject"
+    ESCALATE = "escalate"
+    """Those may decide as well whom it can be escalated to."""
+    TERMINATE = "terminate"
+    """No, and the run that asks does nothing any more."""
+
+
+class Ruling(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="ruling", gc=False):
+    """A person decides on what was asked. It counts once, for that action under that charter, and for nothing else."""
+
+    id: EffectId
+    action: str
+    """The hash of the action that they were shown."""
+    charter: str
+    number: int = 1
+    """The number of the request that they were shown."""
+    who: str
+    verdict: RulingVerdict
+    arguments: bytes = b""
+    """For `RulingVerdict.MODIFY`: what it is to be done with, encoded."""
+    why: str = ""
+    at_ns: int = 0
+
+
+class Revocation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="revocation", gc=False):
+    """Taken back, with all that comes from it: everything named here, of which at least one is given."""
+
+    grant: str = ""
+    """A grant, whoever holds it by whichever token."""
+    block: str = ""
+    """A token: the revocation id of its last block, in hex. What was made from it by adding blocks has that block too."""
+    agent: str = ""
+    """Whatever this agent holds or has handed on, in any epoch."""
+    who: str = ""
+    """Who says so."""
+    why: str = ""
+    at_ns: int = 0
+
+
+Record = Intent | Attempt | Outcome | Seal | Attestation | Erasure | Request | Ruling | Revocation
 """Everything a ledger holds. Fields are only ever added, with defaults; ``tests/golden`` keeps one file for each type and version."""

@@ -19,7 +19,7 @@ Answer = tuple[Result, Settlement | None]
 class Attempts:
     """Performs one effect's tries, each on record before it begins."""
 
-    def __init__(self, append: Callable[..., None], ledger: Ledger, clock: Clock) -> None:
+    def __init__(self, append: Callable[..., object], ledger: Ledger, clock: Clock) -> None:
         self._append = append
         self._ledger = ledger
         self._clock = clock

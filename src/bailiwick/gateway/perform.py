@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from msgspec.structs import replace
 
 from bailiwick import codec
-from bailiwick.charter import Charter
+from bailiwick.charter import Answer, Decision
 from bailiwick.clock import Clock
-from bailiwick.effects import Actuator, Attempt, EffectClass, Failure, Intent, Kind, Outcome, Record, Seal, Status, describe
-from bailiwick.errors import BailiwickError, NotAllowed, NotFound, Refused, ReplayDiverged
-from bailiwick.gateway.attempts import Attempts, done
+from bailiwick.effects import (
+    Actuator,
+    Attempt,
+    EffectClass,
+    Failure,
+    Intent,
+    Kind,
+    Outcome,
+    Record,
+    Revocation,
+    Seal,
+    Status,
+    describe,
+)
+from bailiwick.errors import BailiwickError, NotFound, Paced, Refused, ReplayDiverged
+from bailiwick.gateway.approvals import Approvals
+from bailiwick.gateway.attempts import Attempts, done, in_doubt
+from bailiwick.gateway.authority import Authority
+from bailiwick.gateway.mandate import Both, Mandate
 from bailiwick.gateway.notary import Notary
 from bailiwick.gateway.recollection import Recollection
+from bailiwick.gateway.screen import Screen
 from bailiwick.gateway.undo import check_stands, undo_of
-from bailiwick.grants import NOTHING_HELD, Hold, Purse
+from bailiwick.grants import NOTHING_HELD, Hold, Taken
 from bailiwick.ids import AgentId, EffectId, RunId
 from bailiwick.ledger import Ledger, Past, Sealed
 
@@ -23,51 +41,70 @@ MILESTONE_ENTRIES = 8_192
 """What must be known to resume is sealed each time so many entries were appended: at most so many are read when the record is opened."""
 
 
-class Gateway:
-    """Holds the ledger, the charter and the purse; nobody acts without passing it (invariants 1, 2, 3 and 7)."""
+PATIENCE = timedelta(minutes=5)
+"""How long an effect waits that would come too soon after others, before it is refused."""
 
-    def __init__(self, ledger: Ledger, charter: Charter, purse: Purse, clock: Clock, notary: Notary | None = None) -> None:
+
+class Gateway:
+    """Holds the ledger and the authority; nobody acts without passing it (invariants 1, 2, 3, 4 and 7)."""
+
+    def __init__(self, ledger: Ledger, authority: Authority, clock: Clock, notary: Notary | None = None) -> None:
         self._ledger = ledger
-        self._charter = charter
-        self._purse = purse
         self._clock = clock
         self._notary = notary
         self._attempts = Attempts(self._append, ledger, clock)
-        self.past = Recollection(ledger)
+        self.authority = authority
+        self.screen = authority.screen
+        self.past = Recollection(ledger, authority)
+        self.approvals = Approvals(
+            self._append, ledger, clock, principal=authority.everybody.principal, docket=self.past.docket, decide=authority.asked_of_people
+        )
         self._counted: set[RunId] = set()
         """Roots whose spending is in the purse: those begun or resumed here."""
-        self._verdicts: dict[tuple[Kind, str, EffectClass], str | NotAllowed] = {}
         self._until_milestone = MILESTONE_ENTRIES
 
     async def perform(self, intent: Intent, actuator: Actuator) -> Outcome:
         """Have ``actuator`` do what ``intent`` says, at most once, and return what came of it, well or badly.
 
         An outcome on record is returned as it stands. The intent is durable before anything outside is touched; the outcome is
-        on record before this returns and durable no later than whatever depends on it. Raises `ReplayDiverged` if the record
-        holds another question under this id, `InDoubt` if the effect may have happened and must not be repeated, and what the
-        actuator raises if that leaves the effect open; in all three nothing is recorded. Cancelled, it leaves the intent open.
+        on record before this returns and durable no later than whatever depends on it. Where people must agree first, it waits
+        until they have. Raises `ReplayDiverged` if the record holds another question under this id, `InDoubt` if the effect may have
+        happened and must not be repeated, and what the actuator raises if that leaves the effect open; in all three nothing is
+        recorded. Cancelled, it leaves the intent open, and what people were asked standing.
         """
         past = self._ledger.find(intent.id)
         if past is not None:
             same_question(past, intent)
             if past.outcome is not None:  # The past is read, never redone.
                 return await self._recall(past, past.outcome, actuator)
+            if past.intent.asked:
+                intent = past.intent  # With the arguments that a person wanted it to have.
+        hold = NOTHING_HELD
         try:
-            allowed = self._check(intent)  # Deny wins; what nothing allows is denied.
-            hold = self._hold(intent, actuator)  # Paid for before it happens.
-        except Refused as refusal:
-            return self._refuse(intent, refusal, known=past is not None)
-        try:
+            try:
+                if intent.kind is Kind.RUN:
+                    self.authority.opened(intent)
+                mandate = self.authority.of(intent.agent)
+                decision = mandate.decide(intent, actuator.estimate, anew=past is None)  # Deny wins; what nothing allows is denied.
+                hold = self._hold(mandate, intent, actuator) or await self._hold_in_time(mandate, intent, actuator)  # Paid for.
+                if past is None and self.screen is not None and intent.kind is Kind.TOOL:
+                    decision = await self._screened(self.screen, mandate, intent, actuator, decision)  # Nobody else's words act.
+                if past is None:
+                    intent = await self._agreed(mandate, intent, decision, actuator)  # By all who must.
+            except (Refused, Paced) as refusal:
+                return self._refuse(intent, refusal, past)
             if past is None:
-                self._open(allowed)
+                self._open(intent, actuator)
             if intent.waits_for_disk:
                 await self._ledger.barrier()
+            if self.screen is not None:
+                self.screen.begun(intent)
             started_ns = self._clock.now_ns()
             try:
                 # In doubt: decided by its class, never silently retried.
                 found = 1 if past is None else await self._attempts.reconcile(past, actuator)
                 if isinstance(found, int):
-                    found = await self._attempts.until_answered(allowed, actuator, found)  # Nothing acts above this line.
+                    found = await self._attempts.until_answered(intent, actuator, found)  # Nothing acts above this line.
             except Exception as error:
                 outcome = self._failed(intent, error, started_ns)
             else:
@@ -87,8 +124,7 @@ class Gateway:
             check_stands(past, past and self._ledger.find(undo_of(past.intent, run=root, agent=past.intent.agent, at_ns=0).id))
         if root not in self._counted:
             self._counted.add(root)
-            for tool, (calls, cost) in self.past.spent(root).items():
-                self._purse.recall(tool, cost, calls)
+            self.authority.recall(self.past.spent(root))
 
     def settle(self, effect: EffectId, outcome: Outcome | Attempt) -> None:
         """Put on record what a person found out about an effect in doubt: that it ended so, or that it may be tried again.
@@ -122,6 +158,16 @@ class Gateway:
         outcome = Outcome(id=intent.id, status=Status.CANCELLED, value=value, started_ns=past.intent.at_ns, ended_ns=now_ns)
         self._conclude(past.intent, outcome, seal)
 
+    def revoke(self, revocation: Revocation) -> Taken:
+        """Take back what was granted, and put it on record; when this returns nothing is admitted under it any more. Durable once the
+        next barrier returns. Raises `BadInput` for what names nothing."""
+        if self.authority.grants is None:
+            raise NotFound("no grants are kept here")
+        taken = self.authority.grants.revoke(replace(revocation, at_ns=revocation.at_ns or self._clock.now_ns()))
+        self._append(taken.record)
+        self.past.revoked(taken.record)
+        return taken
+
     def note(self, intent: Intent, outcome: Outcome) -> None:
         """Put an effect on record together with its outcome that nobody acts on: the run notes something about itself."""
         self._append(intent, outcome)
@@ -147,14 +193,20 @@ class Gateway:
         """Return once all that was recorded so far is durable. Raises `LedgerUnavailable`."""
         await self._ledger.barrier()
 
-    def _append(self, *records: Record) -> None:
+    def _append(self, *records: Record) -> int:
         """The only line that writes the record."""
-        self._ledger.append(*records)
+        last = self._ledger.append(*records)
         self._until_milestone -= len(records)
         if self._notary is not None:
             self._notary.note(len(records))
+        if self.past.docket.is_open:
+            for seq, record in enumerate(records, last - len(records) + 1):
+                self.past.docket.note(seq, record)
+        return last
 
-    def _open(self, intent: Intent) -> None:
+    def _open(self, intent: Intent, actuator: Actuator | None = None) -> None:
+        if actuator is not None:
+            self.authority.admitted(intent, actuator.estimate)
         self._append(intent)
         self.past.note(intent, None)
         if intent.kind is Kind.RUN:
@@ -169,6 +221,11 @@ class Gateway:
         return Outcome(id=intent.id, status=status, failure=failure, started_ns=started_ns, ended_ns=self._clock.now_ns())
 
     def _conclude(self, intent: Intent, outcome: Outcome, seal: Seal | None) -> None:
+        self.authority.observed(intent, outcome)
+        if self.screen is not None:
+            self.screen.obtained(intent, outcome)
+            if intent.kind is Kind.RUN:
+                self.screen.ended(intent.run)
         if seal is None:
             self._append(outcome)
             self.past.note(intent, outcome)
@@ -182,49 +239,60 @@ class Gateway:
 
     async def _recall(self, past: Past, outcome: Outcome, actuator: Actuator) -> Outcome:
         await actuator.recall(past.intent, outcome, past.outcome_seq)
+        if self.screen is not None:
+            self.screen.obtained(past.intent, outcome)
         seal = actuator.seal()
         if seal is not None:
             self.seal(seal)
         return outcome
 
-    def _refuse(self, intent: Intent, refusal: Refused, *, known: bool) -> Outcome:
+    def _refuse(self, intent: Intent, refusal: Refused | Paced, past: Past | None) -> Outcome:
+        """It did not happen; unless a crash left it open: then nobody may look by trying again, and a person has to."""
+        if past is not None and past.may_have_happened:
+            raise in_doubt(intent, f"a crash cut it off, and it may not be tried again ({refusal.message})") from refusal
         outcome = self._ended(intent, Status.REFUSED, describe(refusal), self._clock.now_ns())
-        self._append(*(() if known else (intent,)), outcome)
+        self.authority.observed(intent, outcome)
+        self._append(*(() if past is not None else (intent,)), outcome)
         return outcome
 
-    def _hold(self, intent: Intent, actuator: Actuator) -> Hold:
-        """Tools are what costs: a message or a launch is paid for by what it leads to, and must not end a run that has spent all."""
-        return self._purse.hold(intent.tool, actuator.estimate) if intent.kind is Kind.TOOL else NOTHING_HELD
+    def _hold(self, mandate: Mandate, intent: Intent, actuator: Actuator) -> Hold | Both | None:
+        """Tools are what costs: a message or a launch is paid for by what it leads to, and must not end a run that has spent all. None
+        where there is enough, and it would go too fast."""
+        if intent.kind is not Kind.TOOL:
+            return NOTHING_HELD
+        try:
+            return mandate.hold(intent, actuator.estimate)
+        except Paced:
+            return None
 
-    def _check(self, intent: Intent) -> Intent:
-        """``intent`` with the rule that allows it. Raises `NotAllowed`."""
-        key = (intent.kind, intent.tool, intent.effect)
-        verdict = self._verdicts.get(key)
-        if verdict is None:
-            verdict = self._verdicts[key] = self._verdict(intent)
-        if isinstance(verdict, NotAllowed):
-            raise verdict.with_traceback(None)
-        return replace(intent, rule=verdict) if verdict else intent
+    async def _hold_in_time(self, mandate: Mandate, intent: Intent, actuator: Actuator) -> Hold | Both:
+        """As `_hold`, once it does not go too fast any more."""
+        irreversible = intent.effect is EffectClass.IRREVERSIBLE
+        hold = await mandate.purse.hold_in_time(intent.tool, actuator.estimate, within=PATIENCE, irreversible=irreversible)
+        hold.release()
+        return mandate.hold(intent, actuator.estimate)
 
-    def _verdict(self, intent: Intent) -> str | NotAllowed:
-        """The rule that allows it, empty where none is needed; or an error that teaches what would be allowed."""
-        outside = intent.kind is Kind.TOOL
-        verdict = self._charter.verdict(intent.tool, intent.effect if outside else None)
-        if verdict.allowed and verdict.rule is not None and outside:
-            return f"allow {self._charter.allow.index(verdict.rule) + 1}"
-        if verdict.allowed or (verdict.rule is None and not outside):
-            return ""  # Messages and launches stay inside: denied by name only. What they lead to is checked on its own.
-        allowed = [str(rule) for rule in self._charter.allow]
-        because = f"the charter denies {verdict.rule}" if verdict.rule else "no rule of the charter allows it"
-        hint = "take that rule out" if verdict.rule else f'add [[allow]] tool = "{intent.tool}"'
-        return NotAllowed(
-            f"`{intent.tool}` ({intent.effect}) was not done: {because}; allowed are: {'; '.join(allowed) or 'nothing'}. Whoever wrote "
-            f"the charter may {hint}",
-            tool=intent.tool,
-            effect=intent.effect.value,
-            rule=str(verdict.rule) if verdict.rule else "",
-            allowed=allowed,
-        )
+    async def _screened(self, screen: Screen, mandate: Mandate, intent: Intent, actuator: Actuator, decision: Decision) -> Decision:
+        call = mandate.call(intent, actuator.estimate)
+        found = await screen.decide(call, decision)
+        if found.answer is Answer.DENY:
+            raise mandate.refusal(call, found)
+        return found
+
+    async def _agreed(self, mandate: Mandate, intent: Intent, decision: Decision, actuator: Actuator) -> Intent:
+        """``intent`` with the rule that lets it through, once everybody has agreed who must. Raises `Rejected` or `LeavesEnvelope`."""
+        if self.past.docket.ended:
+            self.approvals.check_run(intent.run)
+        if decision.answer is Answer.ASK:
+            digest = mandate.charter.digest
+            if not self.approvals.covered(intent, decision.approvals, digest, principal=mandate.principal):
+                asked = intent
+                why, who = decision.reason, mandate.principal
+                intent = await self.approvals.cleared(intent, decision.approvals, digest, why, principal=who, fits=actuator.check)
+                if intent.arguments != asked.arguments:
+                    intent = replace(intent, asked=codec.digest(asked.arguments))
+                mandate.check_envelopes(intent, actuator.estimate)  # Other effects may have come first meanwhile.
+        return replace(intent, rule=decision.rule) if decision.rule and intent.kind is Kind.TOOL else intent
 
 
 def same_question(past: Past, asked: Intent) -> None:

@@ -8,16 +8,23 @@ seals it now and then as agents are sealed (a *milestone*): whoever opens the re
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import cast
+from typing import Any, cast
+
+from msgspec.structs import replace
 
 from bailiwick import codec
-from bailiwick.effects import FREE, Cost, Intent, Kind, Outcome, Seal, Status
+from bailiwick.effects import FREE, Cost, Intent, Kind, Outcome, Revocation, Seal, Status
+from bailiwick.gateway.authority import Authority
+from bailiwick.gateway.docket import Docket
 from bailiwick.gateway.records import Milestone, Spent
-from bailiwick.ids import AgentId, EffectId, RunId, root_key
+from bailiwick.ids import AgentId, EffectId, RunId, agent_of, root_key
 from bailiwick.ledger import Entry, Ledger
 
 SESSION = "session"
 """The name of runs that nobody can resume."""
+
+AMEND = "charter.amend"
+"""The name of the effect that changes the charter."""
 
 MILESTONES = AgentId("agt_milestones")
 """Under this name the gateway seals what it remembers."""
@@ -29,10 +36,22 @@ _NOTHING_SPENT = (0, FREE)
 class Recollection:
     """The past of every tree of runs on one record that has not ended."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        """Read the newest milestone and what follows it."""
+    def __init__(self, ledger: Ledger, authority: Authority | None = None) -> None:
+        """Read the newest milestone and what follows it, and tell ``authority`` of it."""
         sealed = ledger.last_seal(MILESTONES)
         self._kept = codec.decode(sealed.seal.state, Milestone) if sealed is not None else Milestone()
+        self._authority = authority
+        self.amended = self._kept.amended
+        """The arguments of the newest change of the charter; empty if there was none."""
+        self.docket = Docket()
+        """Who is asked what."""
+        if self._kept.parked is not None:
+            self.docket.restore(self._kept.parked, ledger.entries)
+        if authority is not None:
+            authority.past.restore(self._kept.monitors)
+            if authority.grants is not None:
+                for revocation in self._kept.revoked:
+                    authority.grants.revoke(revocation)
         for run, name in list(self._kept.under_way.items()):
             if name == SESSION:
                 self._forget(run)
@@ -43,7 +62,13 @@ class Recollection:
         kept = self._kept
         if intent.kind is Kind.TOOL:  # Most are: not by a pattern, which takes longer.
             if outcome is not None and outcome.status is not Status.REFUSED:
-                _add(kept.spent, root_key(intent.id), intent.tool, outcome.cost)
+                if intent.tool == AMEND and outcome.status is Status.DONE:
+                    self.amended = intent.arguments
+                payer = kept.payers.get(intent.agent) if kept.payers else None
+                if payer is None:
+                    _add(kept.spent, root_key(intent.id), intent.tool, outcome.cost)
+                else:
+                    _add(kept.spent_by, payer, intent.tool, outcome.cost)
             return
         match intent.kind:
             case Kind.ASK:
@@ -51,6 +76,9 @@ class Recollection:
             case Kind.SPAWN:
                 if outcome is not None and outcome.status is Status.DONE:
                     kept.spawned.setdefault(intent.agent, []).append(intent.id)
+                    payer = agent_of(intent.id) if intent.grant else kept.payers.get(intent.agent)
+                    if payer is not None:
+                        kept.payers[agent_of(intent.id)] = payer
             case Kind.RUN:
                 if outcome is None:
                     kept.roots[intent.tool] = intent.run
@@ -66,9 +94,19 @@ class Recollection:
         """What an agent answered until now is in its sealed state."""
         self._kept.unsealed.pop(seal.agent, None)
 
+    def revoked(self, revocation: Revocation) -> None:
+        """What it names is taken back."""
+        self._kept.revoked.append(revocation)
+        if self._authority is not None and self._authority.grants is not None:
+            self._authority.grants.revoke(revocation)
+
     def spent(self, root: RunId) -> Spent:
-        """What was spent in the tree of ``root``."""
+        """What was spent in the tree of ``root``, but for what purses of their own paid."""
         return self._kept.spent.get(root_key(root), {})
+
+    def spent_by(self, agent: AgentId) -> Spent:
+        """What the purse paid that ``agent`` was given when it was launched."""
+        return self._kept.spent_by.get(agent, {})
 
     def unsealed(self, agent: AgentId) -> Sequence[EffectId]:
         """What ``agent`` answered since its last seal, in the order of the answers: not yet in its state."""
@@ -96,15 +134,25 @@ class Recollection:
 
     def milestone(self, at_ns: int) -> Seal:
         """All of this, to stand on the record."""
-        return Seal(agent=MILESTONES, state=codec.encode(self._kept), at_ns=at_ns)
+        kept = replace(
+            self._kept,
+            amended=self.amended,
+            parked=self.docket.state() if self.docket.is_open else None,
+            monitors=self._authority.state() if self._authority is not None else {},
+        )
+        return Seal(agent=MILESTONES, state=codec.encode(kept), at_ns=at_ns)
 
     def _fold(self, entries: Iterable[Entry], ledger: Ledger) -> None:
         intents: dict[EffectId, Intent] = {}
         for entry in entries:
-            match entry.record:
+            record = entry.record
+            self.docket.note(entry.seq, record)
+            match record:
                 case Intent() as intent:
                     intents[intent.id] = intent
                     self.note(intent, None)
+                    if self._authority is not None:
+                        self._authority.past.recalled(intent, None)
                 case Outcome() as outcome:
                     intent = intents.pop(outcome.id, None)
                     if intent is None:  # It was asked before the milestone.
@@ -112,8 +160,12 @@ class Recollection:
                         intent = past.intent if past is not None else None
                     if intent is not None:
                         self.note(intent, outcome)
+                        if self._authority is not None:
+                            self._authority.past.recalled(intent, outcome)
                 case Seal() as seal:
                     self.sealed(seal)
+                case Revocation() as revocation:
+                    self.revoked(revocation)
                 case _:
                     pass
 
@@ -143,14 +195,15 @@ class Recollection:
         kept.under_way.pop(run, None)
         kept.spent.pop(root, None)
         kept.undone.pop(root, None)
-        for by_agent in (kept.unsealed, kept.spawned, kept.posted):
+        self.docket.forget(run)
+        for by_agent in (kept.unsealed, kept.spawned, kept.posted, kept.spent_by, kept.payers):
             for agent in [agent for agent in by_agent if root_key(agent) == root]:
                 del by_agent[agent]
 
 
-def _add(by_root: dict[str, Spent], root: str, tool: str, cost: Cost) -> None:
-    spent = by_root.get(root)
+def _add(by_whom: dict[Any, Spent], whom: str, tool: str, cost: Cost) -> None:
+    spent = by_whom.get(whom)
     if spent is None:
-        spent = by_root[root] = {}
+        spent = by_whom[whom] = {}
     calls, before = spent.get(tool, _NOTHING_SPENT)
     spent[tool] = (calls + 1, before if cost is FREE else before + cost)

@@ -14,7 +14,7 @@ from typing import Any, cast
 from msgspec.structs import replace
 
 from bailiwick.codec import decoder, encode
-from bailiwick.effects import Attempt, Failure, Intent, Outcome, Record, Seal
+from bailiwick.effects import Attempt, Failure, Intent, Outcome, Planned, Record, Request, Ruling, Seal
 from bailiwick.ids import SALT_BYTES, new_salt
 
 NO_PAYLOAD = bytes(32)
@@ -22,6 +22,7 @@ NO_PAYLOAD = bytes(32)
 
 _decode: Callable[[bytes], Record] = decoder(Record)
 _decode_failure: Callable[[bytes], Failure] = decoder(Failure)
+_decode_asked: Callable[[bytes], tuple[bytes, tuple[Planned, ...]]] = decoder(tuple[bytes, tuple[Planned, ...]])
 
 
 def split(record: Record) -> tuple[bytes, bytes]:
@@ -46,6 +47,11 @@ def split(record: Record) -> tuple[bytes, bytes]:
             record = replace(record, state=b"")
     elif isinstance(record, Attempt) and record.failure is not None:
         payload, record = encode(record.failure), replace(record, failure=None)
+    elif isinstance(record, Request):
+        payload = encode((record.intent.arguments, record.plan))
+        record = replace(record, intent=replace(record.intent, arguments=b""), plan=())
+    elif isinstance(record, Ruling):
+        payload, record = record.arguments, replace(record, arguments=b"")
     return encode(record), new_salt() + payload if payload else b""
 
 
@@ -64,6 +70,11 @@ def join(body: bytes, salted: bytes) -> Record:
             return replace(cast(Any, record), failure=_decode_failure(payload))
         case Seal():
             return replace(record, state=payload)
+        case Request():
+            arguments, plan = _decode_asked(payload)
+            return replace(record, intent=replace(record.intent, arguments=arguments), plan=plan)
+        case Ruling():
+            return replace(record, arguments=payload)
         case _:
             return record
 

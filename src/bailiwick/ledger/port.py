@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, cast
 
-from bailiwick.effects import Attempt, Intent, Outcome, Record, Seal
+from bailiwick.effects import Attempt, Intent, Kind, Outcome, Record, Seal
 from bailiwick.ids import AgentId, EffectId
 from bailiwick.ledger.chain import Entry, Head
 
@@ -23,6 +23,12 @@ class Past(NamedTuple):
     """The newest further try; None if there was only the first. Where there is an outcome, backends need not look for it."""
     erased: bool = False
     """The payload of the intent or of the outcome was erased: what it holds cannot be compared or returned."""
+
+    @property
+    def may_have_happened(self) -> bool:
+        """Whether a crash left open if it acted on the world: it was begun, could leave traces, and has no outcome."""
+        begun = self.attempt is None or self.attempt.begun
+        return self.outcome is None and begun and self.intent.kind in (Kind.TOOL, Kind.UNDO) and self.intent.effect.leaves_traces
 
 
 def past_of(intent: Entry, outcome: Entry | None, attempt: Entry | None) -> Past:

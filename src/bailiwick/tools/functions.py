@@ -27,7 +27,7 @@ class LoopActuator(Actuator):
         self.conduct = tool.conduct
         self._name = tool.name
         self._function = tool.function
-        self._signature = tool.signature
+        self._signature = self.takes = tool.signature
         self._asynchronous = inspect.iscoroutinefunction(tool.function)
         self._now_ns = clock.monotonic_ns
 
@@ -113,7 +113,7 @@ class ThreadActuator(Actuator):
         self.conduct = tool.conduct
         self._name = tool.name
         self._function = tool.function
-        self._signature = tool.signature
+        self._signature = self.takes = tool.signature
         self._threads = threads
         self._now_ns = clock.monotonic_ns
 

@@ -22,6 +22,7 @@ class Recourse(Actuator):
     def __init__(self, acting: Actuator, tool: Tool, threads: Threads, clock: Clock) -> None:
         self.estimate = acting.estimate
         self.conduct = tool.conduct
+        self.takes = tool.signature
         self._acting = acting
         self._tool = tool
         self._threads = threads

@@ -193,7 +193,7 @@ class ProcessActuator(Actuator):
         self._name = tool.name
         self._code = _locate(tool)
         self.conduct = tool.conduct
-        self._signature = tool.signature
+        self._signature = self.takes = tool.signature
         self._pool = pool
 
     async def act(self, intent: Intent) -> Result:

@@ -12,11 +12,11 @@ import pytest
 
 from bailiwick import Agent, Bailiwick, Handle, action, tool
 from bailiwick.bailiff import Recording, Step, migrate, plan_migration, replay
-from bailiwick.charter import Charter
+from bailiwick.charter import Charter, compile_charter
 from bailiwick.clock import SystemClock
 from bailiwick.effects import Outcome, Settler, Status
 from bailiwick.errors import DuplicateIntent, Refused, ReplayDiverged
-from bailiwick.gateway import Gateway
+from bailiwick.gateway import Authority, Gateway
 from bailiwick.grants import Budget, Purse
 from bailiwick.ids import EffectId, run_of
 from bailiwick.testing import VirtualClock, run
@@ -209,7 +209,7 @@ def test_a_migration_is_on_record_whole_or_not_at_all() -> None:
     part = copy_of(whole, first=whole.head().seq - 9)
     plan = plan_migration(Recording(part, work_of(part)), main, 7)
     before = part.head().seq
-    gateway = Gateway(part, Charter(), Purse(Budget()), VirtualClock())
+    gateway = Gateway(part, Authority(compile_charter(Charter()), Purse(Budget())), VirtualClock())
     fits = Outcome(id=intents(part, "Worker.work")[0].id, status=Status.CANCELLED)
     with pytest.raises(DuplicateIntent, match="no intent"):
         gateway.supersede([fits, Outcome(id=EffectId("eff_x"), status=Status.CANCELLED)], plan.seal)

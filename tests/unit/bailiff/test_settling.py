@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from bailiwick.bailiff import Settings, load, read_ledger, settle, writing_process
-from bailiwick.bailiff.compose import open_ledger
+from bailiwick.bailiff.opening import open_ledger
 from bailiwick.clock import SystemClock
 from bailiwick.codec import decode, encode
 from bailiwick.effects import NOT_HAPPENED, Attempt, EffectClass, Failure, Happened, Outcome, Settler, Status

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from bailiwick import codec
-from bailiwick.charter import Charter, Rule
+from bailiwick.charter import Charter, Rule, compile_charter
 from bailiwick.clock import SystemClock
 from bailiwick.effects import Actuator, Cost, EffectClass, Intent, Kind, Outcome, Result, Status
 from bailiwick.errors import Defect, InDoubt, LedgerUnavailable, ReplayDiverged
-from bailiwick.gateway import Gateway
+from bailiwick.gateway import Authority, Gateway
 from bailiwick.grants import Budget, Purse
 from bailiwick.ids import AgentId, EffectId, RunId
 from bailiwick.ledger import Ledger
@@ -55,7 +55,7 @@ def intent(effect: EffectClass = EffectClass.PURE, *, number: int = 1, tool: str
 
 
 def door(ledger: Ledger, charter: Charter = EVERYTHING, budget: Budget = Budget()) -> Gateway:
-    return Gateway(ledger, charter, Purse(budget), SystemClock())
+    return Gateway(ledger, Authority(compile_charter(charter), Purse(budget)), SystemClock())
 
 
 def perform(gateway: Gateway, asked: Intent, actuator: Actuator) -> Outcome:
@@ -131,7 +131,7 @@ def test_deny_wins_over_allow_and_the_refusal_teaches() -> None:
     assert witness.acts == 0
     assert outcome.status is Status.REFUSED
     assert outcome.failure is not None
-    assert 'the charter denies tool "act"' in outcome.failure.message
+    assert 'the charter forbids tool "act"' in outcome.failure.message
     assert 'allowed are: tool "a*"' in outcome.failure.message
     assert records(ledger)[-1] == outcome
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from bailiwick import codec
-from bailiwick.charter import Charter, Rule
+from bailiwick.charter import Charter, Rule, compile_charter
 from bailiwick.effects import Actuator, Attempt, Conduct, EffectClass, Intent, Kind, Outcome, Result, Status
 from bailiwick.errors import Conflict
-from bailiwick.gateway import Gateway, Undoing, undo_of
+from bailiwick.gateway import Authority, Gateway, Undoing, undo_of
 from bailiwick.grants import Budget, Purse
 from bailiwick.ids import AgentId, EffectId, RunId
 from bailiwick.ledger import Ledger
@@ -60,7 +60,7 @@ def asked(*, nth: int = 1, blind: bool = False, run: str = "run_019c00000000" + 
 
 def perform(ledger: Ledger, taken: Taken, intent: Intent | None = None, charter: Charter = Charter()) -> Outcome:
     async def whole() -> Outcome:
-        gateway = Gateway(ledger, charter, Purse(Budget()), VirtualClock())
+        gateway = Gateway(ledger, Authority(compile_charter(charter), Purse(Budget())), VirtualClock())
         return await gateway.perform(intent or asked(), Undoing(taken, EFFECT, OUTCOME))
 
     return run(whole())
