@@ -9,6 +9,7 @@ from bailiwick.agents.acting import Acting
 from bailiwick.agents.boundaries import STEP_EFFECTS, first_task, steps
 from bailiwick.effects import Cost, Failure, Fidelity, Status
 from bailiwick.errors import Refused
+from bailiwick.grants import Low
 from bailiwick.ids import AgentId, EffectId
 
 if TYPE_CHECKING:
@@ -98,6 +99,10 @@ class Agent(Acting):
 
     async def on_startup(self) -> None:
         """Called once before the first message, at launch and again after a crash. Override it; by default it does nothing."""
+
+    async def on_low(self, low: Low) -> None:
+        """Called when of something that its budget limits little is left, before it is refused for want of it. Override it; by default
+        it does nothing. Each call is a run of its own, and none of what is replayed."""
 
     async def on_shutdown(self) -> None:
         """Called once when the agent stops in good order, not when it is killed. Override it; by default it does nothing."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+from collections.abc import Iterator
+from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,11 +21,15 @@ from bailiwick.agents.run import Cursor, Run, current
 from bailiwick.effects import Actuator, Intent, Outcome, Result, Seal, Status
 from bailiwick.errors import BadInput
 from bailiwick.gateway import Terms
+from bailiwick.grants import Low
 from bailiwick.ids import AgentId, EffectId, agent_of, nested_run_id
 from bailiwick.mailboxes import Ask
 
 if TYPE_CHECKING:
     from bailiwick.agents.host import Host
+
+
+_log = logging.getLogger(__name__)
 
 
 class Spawned(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -83,6 +91,21 @@ class Spawn(Actuator):
         for child in past.spawned(agent_id):
             await resurrect(self._host, child)
         home.loops = start_loops(home)
+        if type(home.agent).on_low is not Agent.on_low:
+            gateway.authority.of(agent_id).purse.on_low(partial(_tell_low, self._host, home, count()))
+
+
+def _tell_low(host: Host, home: Resident, calls: Iterator[int], low: Low) -> None:
+    async def tell() -> None:
+        outside = current.set(Cursor(Run(nested_run_id(home.id, f"on_low@{host.id}/{next(calls)}"), home.id)))
+        try:
+            await home.agent.on_low(low)
+        except Exception as error:
+            _log.error("on_low of %s failed", home.name, exc_info=error, extra={"event": "on_low_failed", "agent": home.id})
+        finally:
+            current.reset(outside)
+
+    host.start_task(tell())
 
 
 async def resurrect(host: Host, effect: EffectId) -> None:

@@ -1,5 +1,6 @@
 """The composition root: settings, and everything put together."""
 
+from bailiwick.bailiff.amending import amend
 from bailiwick.bailiff.bailiwick import Bailiwick
 from bailiwick.bailiff.branches import Branched, branch_named, branches, go_live, remove, simulate
 from bailiwick.bailiff.branching import Part, fork, read_assumption, read_change
@@ -41,6 +42,7 @@ __all__ = [
     "Vouched",
     "Vouching",
     "Waiting",
+    "amend",
     "approval_duties",
     "arguments_of",
     "ask_desk",

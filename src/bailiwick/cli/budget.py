@@ -12,7 +12,7 @@ import msgspec
 
 from bailiwick.cli.options import home_option, json_option
 from bailiwick.cli.reading import Reading, trees_of
-from bailiwick.cli.show import given_to, print_json, print_table, printable, seconds
+from bailiwick.cli.show import given_to, print_json, print_table, printable, seconds, terms_of
 from bailiwick.effects import FREE, Cost, Effect, EffectClass, Kind, Status
 from bailiwick.grants import Budget
 from bailiwick.ids import agent_of
@@ -122,7 +122,7 @@ def accounts(reading: Reading, top: Effect) -> list[Account]:
         owner = agent_of(launch.intent.id)
         given = given_to(reading.whole(launch))
         account = Account(owner, str(given.get("name") or launch.intent.tool), f"{margin}{'└─ ' if is_last else '├─ '}", above)
-        account.given = _budget(given.get("budget"))
+        account.given = _budget(terms_of(given).get("budget"))
         found[owner] = account
         below = f"{margin}{'   ' if is_last else '│  '}"
         unread += [(inside, account, inside is launches[owner][-1], below) for inside in reversed(launches.get(owner, ()))]

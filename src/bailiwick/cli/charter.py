@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import click
 import msgspec
 
-from bailiwick.bailiff import load_charter
+from bailiwick import codec
+from bailiwick.bailiff import amend as put_in_force
+from bailiwick.bailiff import load, load_charter
 from bailiwick.charter import (
     Charter,
     Compiled,
@@ -20,11 +23,13 @@ from bailiwick.charter import (
     shown,
     verify,
 )
-from bailiwick.cli.options import json_option
+from bailiwick.cli.options import home_option, json_option
+from bailiwick.cli.reading import Reading
 from bailiwick.cli.run import import_file
 from bailiwick.cli.show import print_json, print_table, printable
-from bailiwick.effects import Tool
-from bailiwick.errors import BadInput, Refused
+from bailiwick.effects import Effect, Tool
+from bailiwick.errors import BadInput, NotFound, Refused
+from bailiwick.gateway import AMEND
 
 COMMANDS = {"audit": ("bailiwick.cli.audit", "Hold a stored record against the envelopes of a charter.")}
 FILES = click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -162,3 +167,43 @@ def _rules(compiled: Compiled) -> list[dict[str, Any]]:
 def _set(budget: msgspec.Struct) -> dict[str, Any]:
     """The limits that are set."""
     return {name: value for name, value in msgspec.structs.asdict(budget).items() if value not in (None, {})}
+
+
+@charter.command()
+@click.argument("file", metavar="FILE", required=False, type=click.Path(path_type=Path))
+@click.option("--back", is_flag=True, help="Put the charter in force that the newest amendment took the place of.")
+@click.option("--why", metavar="TEXT", default="", help="The reason. It stands on the record beside your name.")
+@home_option
+@json_option
+def amend(file: Path | None, back: bool, why: str, home: str | None, as_json: bool) -> None:
+    """Put the charter in FILE in force in the process that runs, at once and for every agent in it.
+
+    It is checked first, and the charter in force has to allow `charter.amend`. Who goes on with the record later goes on under it, as
+    long as the settings name the charter that it took the place of.
+
+    \b
+    Examples:
+      bailiwick charter amend stricter.toml --why "the beam time is over"
+      bailiwick charter amend --back
+    """
+    if (file is None) is not back:
+        raise BadInput("say FILE or --back")
+    wanted = load_charter(file)[0] if file is not None else _before(home)
+    replaced = asyncio.run(put_in_force(load(home=home), wanted, why=why))
+    if as_json:
+        print_json(replaced)
+    else:
+        click.echo(f"{file if file is not None else 'the charter before'} is in force; `bailiwick charter amend --back` takes that back")
+
+
+def _before(home: str | None) -> Charter:
+    """What the newest amendment on record took the place of. Raises `NotFound`."""
+    found: Effect | None = None
+    reading = Reading(home)
+    for effect in reading.effects.values():
+        if effect.intent.tool == AMEND and effect.state == "done":
+            found = effect
+    outcome = reading.whole(found).outcome if found is not None else None
+    if outcome is None:
+        raise NotFound("the charter was never amended on this record")
+    return codec.decode(outcome.value, Charter)

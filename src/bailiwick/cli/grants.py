@@ -18,7 +18,7 @@ from bailiwick.bailiff import load
 from bailiwick.bailiff import revoke as put_on_record
 from bailiwick.cli.options import home_option, json_option
 from bailiwick.cli.reading import Reading, records, trees_of
-from bailiwick.cli.show import given_to, print_json, print_table, printable, when
+from bailiwick.cli.show import given_to, print_json, print_table, printable, terms_of, when
 from bailiwick.clock import SystemClock
 from bailiwick.effects import Effect, Kind, Revocation
 from bailiwick.errors import BadInput, NotFound, NotGranted
@@ -168,7 +168,7 @@ def holdings(reading: Reading, top: Effect, revocations: list[Revocation]) -> It
         launch, above, is_last, margin = unread.pop()
         agent, given = agent_of(launch.intent.id), given_to(reading.whole(launch))
         grant = launch.intent.grant
-        narrowed = given.get("grant")
+        narrowed = terms_of(given).get("grant")
         holding = Holding(
             f"{margin}{'└─ ' if is_last else '├─ '}",
             agent,

@@ -53,6 +53,12 @@ def brief(value: object, width: int = 60) -> str:
     return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
+def terms_of(given: dict[str, object]) -> dict[str, object]:
+    """What a launch gave to the agent that it made, of the launch's own arguments."""
+    found = given.get("terms")
+    return cast("dict[str, object]", found) if isinstance(found, dict) else {}
+
+
 def given_to(effect: Effect) -> dict[str, object]:
     """Its arguments by name, decoded; none if there were none, or they were erased."""
     found: object = codec.decode(effect.intent.arguments) if effect.intent.arguments else None

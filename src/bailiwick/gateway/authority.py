@@ -118,7 +118,9 @@ class Authority:
         mandate = _below(above, above.purse, agent_class, terms.charter)
         if self.grants is not None:
             narrowing = terms.grant or Narrowing()
-            granted = self.grants.derive(parent, agent, **narrowing.changes(self.grants[parent]))
+            granted = self.grants.derive(
+                parent, agent, on_record=True, **narrowing.changes(self.grants[parent])
+            )  # Let through as an effect.
             used = sum(calls for calls, _ in spent.values()) if granted.uses is not None else 0
             self.grants.uses.recall(granted.id, used)
         if terms.budget is not None:

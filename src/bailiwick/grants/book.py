@@ -103,15 +103,16 @@ class GrantBook:
             raise _holds_another(before.grant)
         return grant
 
-    def derive(self, parent: AgentId, agent: AgentId, epoch: int = 0, **narrowing: Any) -> Grant:
+    def derive(self, parent: AgentId, agent: AgentId, epoch: int = 0, *, on_record: bool = False, **narrowing: Any) -> Grant:
         """The grant of ``agent``, which ``parent`` launches: its own, but for ``narrowing``, by fields of `Grant`. A spawn that is gone
-        through again derives the same again.
+        through again derives the same again; one that stands ``on_record`` was let through before whatever was taken back since.
 
         Raises `NotGranted` where it would be wider, the parent holds none, may not hand it on, or the agent holds another; `Revoked`;
         `BadInput`.
         """
         above = self._of(parent)
-        self._refuse_revoked(above)
+        if not on_record:
+            self._refuse_revoked(above)
         fields = {"id": f"grt_{agent[4:]}", "budget": agent} | narrowing
         child = narrow(above.grant, agent=agent, epoch=epoch, key=b"", **fields)
         before = self._held.get(agent)

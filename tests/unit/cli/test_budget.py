@@ -18,7 +18,7 @@ def story() -> Story:
     """A run launches a lab, gives it a budget and asks it; both spend."""
     story = Story()
     story.begin()
-    given = {"name": "lab", "budget": {"usd": 1.0, "calls": {"meas*": 3}}}
+    given = {"name": "lab", "terms": {"budget": {"usd": 1.0, "calls": {"meas*": 3}}}}
     lab = story._intend(Kind.SPAWN, "Lab", EffectClass.IDEMPOTENT, None, (), given)
     story.end(lab)
     ask = story.ask("Lab.weigh", to=lab)

@@ -51,7 +51,7 @@ def record() -> None:
             kind=Kind.SPAWN,
             tool="Scout",
             grant="grt_019b00000000" + "08" * 10,
-            arguments=codec.encode({"name": "scout", "grant": {"tools": ["read_*"]}}),
+            arguments=codec.encode({"name": "scout", "terms": {"grant": {"tools": ["read_*"]}}}),
             **shared,
         )
         clerk = Intent(
