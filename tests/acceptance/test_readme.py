@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shlex
@@ -14,8 +15,11 @@ README = (ROOT / "README.md").read_text("utf-8")
 GUIDE = (ROOT / "docs" / "effect-log.md").read_text("utf-8")
 
 
-def block(language: str) -> str:
-    found = re.search(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+AUTHORITY = (ROOT / "docs" / "authority.md").read_text("utf-8")
+
+
+def block(language: str, page: str = README) -> str:
+    found = re.search(rf"```{language}\n(.*?)```", page, flags=re.DOTALL)
     assert found is not None
     return found[1]
 
@@ -97,3 +101,26 @@ def _skeleton(line: str) -> str:
 
 def test_the_readme_is_short() -> None:
     assert len(README.splitlines()) <= 200
+
+
+def test_the_charter_in_the_guide_to_authority_is_sound(tmp_path: Path) -> None:
+    (tmp_path / "charter.toml").write_text(block("toml", AUTHORITY))
+    assert "conflict" not in bailiwick("charter", "check", "charter.toml", home=tmp_path).stdout
+    (tmp_path / "lab.py").write_text(block("python"))
+    complaint(bailiwick("run", "lab.py", "3", "--charter", "charter.toml", home=tmp_path), 3)
+
+
+def test_the_buyer_in_the_guide_to_authority_is_kept_inside_its_terms(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text(block("python", AUTHORITY))
+    done = bailiwick("run", "shop.py", home=tmp_path)
+    first, second, third = ast.literal_eval(done.stdout)
+    assert "at most 100" in first
+    assert second == "acid for 50"
+    assert "budget" in third
+    tree = bailiwick("grants", "tree", home=tmp_path).stdout
+    assert "Buyer" in tree
+    assert "at_most" in tree
+    assert "Buyer" in bailiwick("budget", "tree", home=tmp_path).stdout
+    agent = json.loads(bailiwick("grants", "tree", "--json", home=tmp_path).stdout)[-1]["agent"]
+    assert bailiwick("grants", "revoke", "--agent", agent, "--why", "it was lost", home=tmp_path).returncode == 0
+    assert "it was lost" in bailiwick("grants", "show", agent, home=tmp_path).stdout

@@ -16,13 +16,29 @@ from bailiwick.grants import GrantBook, Hold, Purse, Use
 
 NO_ARGUMENTS: Mapping[str, Any] = {}
 
+REMEMBERED = 1_024
+"""So many decisions that depend on arguments are remembered for each agent."""
+
 _Key = tuple[Kind, str, EffectClass]
 
 
 class Mandate:
     """Under what one agent acts. It never changes: another one takes its place, so nothing that it remembers is ever out of date."""
 
-    __slots__ = ("_certain", "_version", "agent_class", "charter", "grants", "monitors", "own", "parent", "principal", "purse", "screen")
+    __slots__ = (
+        "_certain",
+        "_known",
+        "_version",
+        "agent_class",
+        "charter",
+        "grants",
+        "monitors",
+        "own",
+        "parent",
+        "principal",
+        "purse",
+        "screen",
+    )
 
     def __init__(
         self,
@@ -51,6 +67,7 @@ class Mandate:
         """Where it stands what this agent was granted; None for whoever is asked for nothing."""
         self._version = 0
         self._certain: dict[_Key, Decision] = {}
+        self._known: dict[tuple[Kind, str, EffectClass, bytes], Decision] = {}
 
     def call(self, intent: Intent, estimate: Cost = FREE, *, planning: bool = False) -> Call:
         """``intent`` as it is judged."""
@@ -71,24 +88,38 @@ class Mandate:
         )
 
     def decide(self, intent: Intent, estimate: Cost, *, anew: bool = True) -> Decision:
-        """What the charter says; allowed, or to be asked. Raises `NotAllowed`, in words that say what would be, and `LeavesEnvelope`;
-        not for what is on record already, and counts (``anew`` False)."""
+        """What the charter says; allowed, or to be asked. Raises `NotGranted`, `NotAllowed`, in words that say what would be, and
+        `LeavesEnvelope`; not for what is on record already, and counts (``anew`` False)."""
         if self.grants is not None and self._version != self.grants.revocations.version:
             self._certain.clear()  # Something was taken back since.
+            self._known.clear()
             self._version = self.grants.revocations.version
         decision = self._certain.get((intent.kind, intent.tool, intent.effect))
         if decision is not None:
             return decision
+        decision = self._known.get((intent.kind, intent.tool, intent.effect, intent.arguments))
+        if decision is None:
+            decision = self._judge(intent, estimate)
+        if anew and self.monitors:
+            self.check_envelopes(intent, estimate)
+        return decision
+
+    def _judge(self, intent: Intent, estimate: Cost) -> Decision:
+        """What grant and charter say, remembered for as long as nothing is taken back, where it depends on nothing else."""
         call = self.call(intent, estimate)
         grant = self.grants.check(call) if self.grants is not None else None
         decision = self.charter.decide(call)
         if decision.answer is Answer.DENY:
             raise self.refusal(call, decision)
-        if anew:
-            self._keep_envelopes(call)
-        depends = self.charter.reads(call.tool, call.effect, call.kind) or any(one.mentions(call.tool) for one in self.monitors)
-        if not depends and (grant is None or not (grant.arguments or grant.expires_ns)):
+        if grant is not None and (grant.expires_ns or (self.grants is not None and self.grants.revocations.leased)):
+            return decision
+        reads = self.charter.reads(call.tool, call.effect, call.kind)
+        if not reads and (grant is None or not grant.arguments) and not any(one.mentions(call.tool) for one in self.monitors):
             self._certain[intent.kind, intent.tool, intent.effect] = decision
+        elif all(name.startswith("arguments.") for name in reads):
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            self._known[intent.kind, intent.tool, intent.effect, intent.arguments] = decision
         return decision
 
     def hold(self, intent: Intent, estimate: Cost) -> Hold | Both:
@@ -120,7 +151,7 @@ class Mandate:
 
     def check_envelopes(self, intent: Intent, estimate: Cost) -> None:
         """Return if every property over time holds after ``intent`` too. Raises `LeavesEnvelope`."""
-        if self.monitors:
+        if any(one.mentions(intent.tool) for one in self.monitors):
             self._keep_envelopes(self.call(intent, estimate))
 
     def _keep_envelopes(self, call: Call) -> None:
