@@ -89,12 +89,16 @@ class Gateway:
                 hold = self._hold(mandate, intent, actuator) or await self._hold_in_time(mandate, intent, actuator)  # Paid for.
                 if past is None and self.screen is not None and intent.kind is Kind.TOOL:
                     decision = await self._screened(self.screen, mandate, intent, actuator, decision)  # Nobody else's words act.
-                if past is None:
+                if past is None and (decision.answer is Answer.ASK or self.past.docket.ended):
                     intent = await self._agreed(mandate, intent, decision, actuator)  # By all who must.
             except (Refused, Paced) as refusal:
                 return self._refuse(intent, refusal, past)
             if past is None:
-                self._open(intent, actuator)
+                if decision.rule and intent.kind is Kind.TOOL:
+                    intent = replace(intent, rule=decision.rule)
+                if mandate.monitors:
+                    self.authority.admitted(intent, actuator.estimate)
+                self._open(intent)
             if intent.waits_for_disk:
                 await self._ledger.barrier()
             if self.screen is not None:
@@ -204,9 +208,7 @@ class Gateway:
                 self.past.docket.note(seq, record)
         return last
 
-    def _open(self, intent: Intent, actuator: Actuator | None = None) -> None:
-        if actuator is not None:
-            self.authority.admitted(intent, actuator.estimate)
+    def _open(self, intent: Intent) -> None:
         self._append(intent)
         self.past.note(intent, None)
         if intent.kind is Kind.RUN:
@@ -270,6 +272,7 @@ class Gateway:
         irreversible = intent.effect is EffectClass.IRREVERSIBLE
         hold = await mandate.purse.hold_in_time(intent.tool, actuator.estimate, within=PATIENCE, irreversible=irreversible)
         hold.release()
+        self._still_allowed(intent, actuator)
         return mandate.hold(intent, actuator.estimate)
 
     async def _screened(self, screen: Screen, mandate: Mandate, intent: Intent, actuator: Actuator, decision: Decision) -> Decision:
@@ -277,22 +280,24 @@ class Gateway:
         found = await screen.decide(call, decision)
         if found.answer is Answer.DENY:
             raise mandate.refusal(call, found)
+        self._still_allowed(intent, actuator)
         return found
 
     async def _agreed(self, mandate: Mandate, intent: Intent, decision: Decision, actuator: Actuator) -> Intent:
-        """``intent`` with the rule that lets it through, once everybody has agreed who must. Raises `Rejected` or `LeavesEnvelope`."""
-        if self.past.docket.ended:
-            self.approvals.check_run(intent.run)
-        if decision.answer is Answer.ASK:
-            digest = mandate.charter.digest
-            if not self.approvals.covered(intent, decision.approvals, digest, principal=mandate.principal):
-                asked = intent
-                why, who = decision.reason, mandate.principal
-                intent = await self.approvals.cleared(intent, decision.approvals, digest, why, principal=who, fits=actuator.check)
-                if intent.arguments != asked.arguments:
-                    intent = replace(intent, asked=codec.digest(asked.arguments))
-                mandate.check_envelopes(intent, actuator.estimate)  # Other effects may have come first meanwhile.
-        return replace(intent, rule=decision.rule) if decision.rule and intent.kind is Kind.TOOL else intent
+        """``intent``, perhaps with other arguments, once everybody has agreed who must. Raises `Rejected`."""
+        self.approvals.check_run(intent.run)
+        digest, who = mandate.charter.digest, mandate.principal
+        if decision.answer is not Answer.ASK or self.approvals.covered(intent, decision.approvals, digest, principal=who):
+            return intent
+        agreed = await self.approvals.cleared(intent, decision.approvals, digest, decision.reason, principal=who, fits=actuator.check)
+        if agreed.arguments != intent.arguments:
+            agreed = replace(agreed, asked=codec.digest(intent.arguments))
+        self._still_allowed(agreed, actuator)
+        return agreed
+
+    def _still_allowed(self, intent: Intent, actuator: Actuator) -> None:
+        """Raises what `Mandate.decide` does: a grant may have been taken back since, the charter changed, another come first."""
+        self.authority.of(intent.agent).decide(intent, actuator.estimate)
 
 
 def same_question(past: Past, asked: Intent) -> None:

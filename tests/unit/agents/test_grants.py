@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from bailiwick import Agent, Bailiwick, Charter, Handle, Rule, action, tool
-from bailiwick.effects import EffectClass, Revocation
+from bailiwick.charter import Approval
+from bailiwick.effects import EffectClass, Revocation, RulingVerdict
 from bailiwick.errors import NotGranted, OverBudget, Revoked
 from bailiwick.gateway import Gateway, Terms
 from bailiwick.grants import Budget, Limit, Low, Narrowing
 from bailiwick.testing import run
+from tests.unit.agents.test_authority import answer
 from tests.worlds import KeptLedger, bare_world, copy_of, intents, records, within
 
 EVERYTHING = Charter(allow=(Rule(),))
@@ -174,3 +176,25 @@ def test_an_effect_class_that_was_not_granted_is_refused() -> None:
             await clerk.send("ada")
 
     within(scenario, charter=EVERYTHING)
+
+
+def test_what_waits_for_people_is_not_done_once_the_grant_was_taken_back() -> None:
+    asking = Charter(allow=(Rule(),), approvals=(Approval(tool="send", ask=("ada",)),))
+
+    async def scenario(bw: Bailiwick) -> None:
+        clerk = await bw.launch(Clerk)
+        sending = asyncio.ensure_future(clerk.send("bob"))
+        while not gateway_of(bw).approvals.waiting():
+            await asyncio.sleep(0)
+        gateway_of(bw).revoke(Revocation(agent=clerk.agent_id, who="ada"))
+        answer(bw, RulingVerdict.APPROVE)
+        with pytest.raises(Revoked):
+            await sending
+
+    ledger = KeptLedger()
+    within(scenario, ledger, charter=asking)
+    (intent,) = intents(ledger, "send")
+    past = ledger.find(intent.id)
+    assert past is not None
+    assert past.outcome is not None
+    assert past.outcome.status == "refused"
