@@ -6,9 +6,10 @@ from abc import abstractmethod
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from bailiwick.agents.proposing import propose
 from bailiwick.agents.run import current
 from bailiwick.agents.saga import Saga
-from bailiwick.effects import Tool
+from bailiwick.effects import Planned, Tool
 from bailiwick.errors import Refused
 from bailiwick.gateway import May, Terms
 
@@ -49,6 +50,12 @@ class Acting:
         could agree. It gives no right: the charter may have changed when it is used. The answer stands on record, so that a run
         that is gone through again gets the same one. Raises `BadInput` for arguments that do not fit."""
         return self._host.asking.may(tool, args, kwargs)
+
+    async def propose(self, *plan: Planned, why: str = "") -> None:
+        """Ask those who would have to approve the calls in ``plan`` for all of them at once; return when they have agreed. Those calls then
+        need no other yes, as often as planned; anything else is asked for as ever. What cannot be taken back has to be planned exactly:
+        ``planned("pay", exactly=pay.signature.pack(("ada", 5), {}))``. Raises `Rejected`; then nothing is agreed to."""
+        await propose(self._host, plan, why)
 
     def fix_plan(self, *tools: Tool | str, sinks: Mapping[str, Mapping[str, Sequence[str]]] | None = None) -> None:
         """Say which tools this run will use, and with which sinks, before it reads what others wrote. Once; it binds the whole tree.

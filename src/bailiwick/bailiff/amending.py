@@ -13,7 +13,7 @@ from bailiwick import codec
 from bailiwick.bailiff.desk import Duties, ask_desk, is_at_desk
 from bailiwick.bailiff.records import Amend, Amended, Amendment
 from bailiwick.bailiff.settings import Settings
-from bailiwick.charter import Charter, compile_verified
+from bailiwick.charter import Charter, Compiled, compile_verified
 from bailiwick.effects import Actuator, Conduct, Intent, Outcome, Result
 from bailiwick.errors import Unavailable
 from bailiwick.gateway import Authority
@@ -32,20 +32,25 @@ class Amending(Actuator):
     async def act(self, intent: Intent) -> Result:
         amendment = codec.decode(intent.arguments, Amendment)
         before = self._authority.everybody.charter
-        self._authority.amend(compile_verified(amendment.charter))
+        self._authority.amend(under_the_same(self._authority, amendment.charter))
         return Result(value=codec.encode(before.layers[-1][1]))
 
     async def undo(self, intent: Intent, outcome: Outcome | None) -> Result:
         if outcome is not None:
-            self._authority.amend(compile_verified(codec.decode(outcome.value, Charter)))
+            self._authority.amend(under_the_same(self._authority, codec.decode(outcome.value, Charter)))
         return Result(value=codec.encode(None))
+
+
+def under_the_same(authority: Authority, charter: Charter) -> Compiled:
+    """``charter`` laid under the charters of fleet and site that are in force. Raises `BadInput` with everything that speaks against it."""
+    return compile_verified(*(above for _, above in authority.everybody.charter.layers[:-1]), charter)
 
 
 def go_on_amended(authority: Authority, arguments: bytes, configured: Charter) -> None:
     """Put the newest amendment on record in force, if it took the place of the charter that is ``configured``."""
     amendment = codec.decode(arguments, Amendment)
     if amendment.instead_of == configured.digest:
-        authority.amend(compile_verified(amendment.charter))
+        authority.amend(under_the_same(authority, amendment.charter))
     elif amendment.charter.digest != configured.digest:
         facts: dict[str, Any] = {"event": "amendment_superseded", "charter": configured.digest}
         _log.warning("the charter was changed since it was last amended on record; the one in the settings counts", extra=facts)

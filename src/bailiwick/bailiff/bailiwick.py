@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from bailiwick.agents import STEP_EFFECTS, Acting, Agent, Cursor, Handle, Host, Undone, steps, take_back_each
-from bailiwick.bailiff.amending import Amending
+from bailiwick.bailiff.amending import Amending, under_the_same
 from bailiwick.bailiff.records import Amendment
 from bailiwick.bailiff.root import Main, Origin, Root, last_root, new_root
 from bailiwick.bailiff.watched import Watched
-from bailiwick.charter import Charter, compile_verified
+from bailiwick.charter import Charter
 from bailiwick.clock import Clock
 from bailiwick.codec import decode, encode
 from bailiwick.effects import EffectClass, Intent, Kind, Outcome, Seal, Tool, rebuild
@@ -114,8 +114,8 @@ class Bailiwick(Acting):
         Raises `BadInput` with everything that speaks against loading it, and `NotAllowed` unless the charter in force allows
         ``charter.amend``.
         """
-        compile_verified(charter)
         authority = self._gateway.authority
+        under_the_same(authority, charter)
         amendment = Amendment(charter=charter, instead_of=self._configured, who=who or self._origin.principal, why=why)
         arguments = encode(amendment)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
-from bailiwick.bailiff.settings import Settings
+from bailiwick.bailiff.settings import Settings, load_charter
 from bailiwick.bailiff.signing import notary_for
 from bailiwick.charter import compile_verified
 from bailiwick.charter.firewall import Judge
@@ -44,7 +45,7 @@ def read_ledger(settings: Settings) -> Ledger:
 
 def authority_of(settings: Settings, clock: Clock, judge: Judge | None = None) -> Authority:
     """Under what everybody acts by ``settings``. Raises `BadInput` for a charter that cannot be read."""
-    charter = compile_verified(settings.charter)
+    charter = compile_verified(*(load_charter(Path(file))[0] for file in settings.charters), settings.charter)
     purse = Purse(Budget.narrowest(settings.budget, charter.budget), clock=clock)
     screening = settings.charter.firewall
     screen = Screen(screening, clock, judge) if screening is not None else None

@@ -50,6 +50,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How many unfinished asks one agent may have before those who ask wait."""
     principal: str = ""
     """Who answers for what is run: a person, or a program on its own. Empty: the login name at this machine."""
+    charters: tuple[str, ...] = ()
+    """Files of charters that ``charter`` lies under, outermost first: the fleet's, the site's. Nothing is allowed that one of them does
+    not allow."""
     charter: Charter = Charter()
     budget: Budget = Budget()
 

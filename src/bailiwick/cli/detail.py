@@ -101,6 +101,11 @@ def _rule(reading: Reading, effect: Effect) -> str:
 
 
 def _tries(effect: Effect) -> Iterator[tuple[str, str]]:
+    for request in effect.requests:
+        many = f"{request.need} of " if len(request.asked) > 1 or request.need > 1 else ""
+        yield "asked", f"{many}{', '.join(request.asked)}, {when(request.at_ns)}: {request.why}"
+    for ruling in effect.rulings:
+        yield "said", f"{ruling.who}: {ruling.verdict}, {when(ruling.at_ns)}" + (f": {ruling.why}" if ruling.why else "")
     for attempt in effect.attempts:
         how = f"{attempt.settlement.by}" + (f" ({attempt.settlement.who})" if attempt.settlement.who else "")
         begun = "began" if attempt.begun else "may begin"

@@ -133,6 +133,11 @@ def effect_as_json(effect: Effect, *, payloads: bool) -> dict[str, Any]:
         shown["value"] = codec.decode(outcome.value) if outcome and outcome.value else None
         shown["failure"] = _failure(outcome.failure) if outcome and outcome.failure else None
         shown["attempts"] = [attempt_as_json(attempt) for attempt in effect.attempts]
+        shown["requests"] = [
+            {"asked": one.asked, "need": one.need, "why": one.why, "charter": one.charter, "action": one.action, "at_ns": one.at_ns}
+            for one in effect.requests
+        ]
+        shown["rulings"] = [{"who": one.who, "verdict": one.verdict, "why": one.why, "at_ns": one.at_ns} for one in effect.rulings]
         shown["erased"] = [what for seq, what in ((effect.seq, "arguments"), (effect.outcome_seq, "value")) if seq in effect.erased]
     return shown
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from bailiwick.charter import Answer, Approval, SafetyEnvelope
 from bailiwick.codec import decode
 from bailiwick.effects import Cost, EffectClass, Ruling, RulingVerdict
 from bailiwick.errors import BadInput, LeavesEnvelope, NotAllowed, OverBudget, Rejected, Terminated
-from bailiwick.gateway import Gateway, Terms
+from bailiwick.gateway import Gateway, Terms, planned
 from bailiwick.grants import Budget
 from bailiwick.testing import run
 from tests.worlds import KeptLedger, bare_world, copy_of, intents, outcome_of, records, within
@@ -397,3 +398,39 @@ def test_an_effect_in_doubt_that_may_not_be_tried_again_waits_for_a_person() -> 
     with pytest.raises(InDoubt, match="may not be tried again"):
         go(copy_of(ledger, first=cut), Charter(allow=(Rule(effect=EffectClass.READ),)), resume=True)
     assert done == {"put": 1}
+
+
+def test_a_charter_lies_under_those_of_fleet_and_site_also_when_it_is_amended(tmp_path: Path) -> None:
+    site = tmp_path / "site.toml"
+    site.write_text('[[allow]]\n[[deny]]\ntool = "pay"\nreason = "not at this site"\n')
+
+    async def scenario(bw: Bailiwick) -> None:
+        with pytest.raises(NotAllowed, match="not at this site"):
+            await bw.use(pay, "ada", 1)
+        await bw.amend(Charter(allow=(Rule(), Rule(tool="pay"))))
+        with pytest.raises(NotAllowed, match="not at this site"):
+            await bw.use(pay, "ada", 1)
+        await bw.use(look, "here")
+
+    within(scenario, charter=EVERYTHING, charters=(str(site),))
+    assert done == {"here": 1}
+
+
+def test_a_plan_is_agreed_to_once_and_what_is_outside_it_is_asked_for_again() -> None:
+    import asyncio
+
+    async def scenario(bw: Bailiwick) -> None:
+        exactly = planned("pay", exactly=pay.signature.pack(("ada", 5), {}), times=2)
+        proposing = asyncio.ensure_future(bw.propose(exactly, why="two rates"))
+        while not gateway_of(bw).approvals.waiting():
+            await asyncio.sleep(0)
+        answer(bw, RulingVerdict.APPROVE)
+        await proposing
+        for _ in range(2):
+            await bw.use(pay, "ada", 5)
+        for to, usd in (("ada", 5), ("eve", 5)):
+            with pytest.raises(Rejected, match="nobody decided"):
+                await bw.use(pay, to, usd)
+
+    within(scenario, charter=ASKING)
+    assert done == {"ada 5": 2}
