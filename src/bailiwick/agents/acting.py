@@ -51,7 +51,7 @@ class Acting:
         that is gone through again gets the same one. Raises `BadInput` for arguments that do not fit."""
         return self._host.asking.may(tool, args, kwargs)
 
-    async def propose(self, *plan: Planned, why: str = "") -> None:
+    async def propose_plan(self, *plan: Planned, why: str = "") -> None:
         """Ask those who would have to approve the calls in ``plan`` for all of them at once; return when they have agreed. Those calls then
         need no other yes, as often as planned; anything else is asked for as ever. What cannot be taken back has to be planned exactly:
         ``planned("pay", exactly=pay.signature.pack(("ada", 5), {}))``. Raises `Rejected`; then nothing is agreed to."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 async def propose(host: Host, plan: Sequence[Planned], why: str) -> None:
-    """See `Agent.propose`."""
+    """See `Agent.propose_plan`."""
     intent, run = host.asking.intent(Kind.PLAN, "plan", EffectClass.PURE, codec.encode(list(plan)))
     past = host.gateway.find(intent.id)
     if run.rebuilding or (past is not None and past.outcome is not None):

@@ -14,7 +14,7 @@ from bailiwick.errors import NotGranted, OverBudget, Revoked
 from bailiwick.gateway import Gateway, Terms
 from bailiwick.grants import Budget, Limit, Low, Narrowing
 from bailiwick.testing import run
-from tests.unit.agents.test_authority import answer
+from tests.unit.agents.test_agreeing import answer
 from tests.worlds import KeptLedger, bare_world, copy_of, intents, records, within
 
 EVERYTHING = Charter(allow=(Rule(),))

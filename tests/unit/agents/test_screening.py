@@ -14,7 +14,7 @@ from bailiwick.charter.firewall import FastRule, Opinion, Question
 from bailiwick.effects import RulingVerdict
 from bailiwick.errors import NotAllowed, Refused, Rejected
 from bailiwick.gateway import Gateway
-from tests.unit.agents.test_authority import answer
+from tests.unit.agents.test_agreeing import answer
 from tests.worlds import within
 
 done: Counter[str] = Counter()
