@@ -17,16 +17,14 @@ from functools import cache
 import psycopg
 
 from bailiwick.codec import encode
-from bailiwick.effects import EffectClass, Intent, Kind, Outcome, Status
-from bailiwick.ids import agent_of, ask_of, effect_id, new_run_id
 from bailiwick.ledger import GENESIS, Ledger
 from bailiwick.ledger.backends.postgres import PostgresLedger
 from benchmarks.figure import Figure, Measure, of_rounds
+from benchmarks.ledger_effects import GROUPED_ENTRIES, effects
 from tests.postgres import running
 
 PRODUCERS = 1_000
 ROUNDS = 5
-GROUPED_ENTRIES = 40_000
 SINGLE_ENTRIES = 2_000
 LATENCY_APPENDS = 500
 FOUND_EFFECTS = 1_000
@@ -37,31 +35,8 @@ Bare = psycopg.Connection[tuple[object, ...]]
 
 
 @cache
-def _effects() -> list[tuple[Intent, Outcome]]:
-    """Effects of the size that those of a campaign have: the intent takes some 320 bytes, the outcome some 140."""
-    run = new_run_id(time.time_ns())
-    agent = agent_of(ask_of(run))
-    made: list[tuple[Intent, Outcome]] = []
-    for number in range(GROUPED_ENTRIES // 2):
-        effect, now_ns = effect_id(run, str(number)), time.time_ns()
-        intent = Intent(
-            id=effect,
-            run=run,
-            agent=agent,
-            position=str(number),
-            kind=Kind.TOOL,
-            tool="ionisation_energy",
-            effect=EffectClass.IDEMPOTENT,
-            arguments=bytes(100),
-            at_ns=now_ns,
-        )
-        made.append((intent, Outcome(id=effect, status=Status.DONE, value=bytes(40), started_ns=now_ns, ended_ns=now_ns)))
-    return made
-
-
-@cache
 def _rows() -> list[tuple[int, bytes, bytes]]:
-    return [(seq, GENESIS, encode(record)) for seq, record in enumerate([record for pair in _effects() for record in pair], 1)]
+    return [(seq, GENESIS, encode(record)) for seq, record in enumerate([record for pair in effects() for record in pair], 1)]
 
 
 @contextmanager
@@ -79,10 +54,10 @@ def _server() -> Generator[Callable[[], str]]:
 
 async def _produce(ledger: Ledger, entries: int) -> float:
     """Entries a second when a thousand producers each append one and wait until it is durable, over and over."""
-    effects = iter(_effects()[: entries // 2])
+    asked = iter(effects()[: entries // 2])
 
     async def producer() -> None:
-        for intent, outcome in effects:
+        for intent, outcome in asked:
             ledger.append(intent)
             await ledger.barrier()
             ledger.append(outcome)
@@ -152,7 +127,7 @@ def find() -> Figure:
 async def _latency_us(url: str) -> float:
     found: list[int] = []
     ledger = PostgresLedger.open(url)
-    for intent, _ in _effects()[:LATENCY_APPENDS]:
+    for intent, _ in effects()[:LATENCY_APPENDS]:
         start_ns = time.perf_counter_ns()
         ledger.append(intent)
         await ledger.barrier()
@@ -163,7 +138,7 @@ async def _latency_us(url: str) -> float:
 
 async def _fill(url: str) -> None:
     ledger = PostgresLedger.open(url)
-    for intent, outcome in _effects()[:FOUND_EFFECTS]:
+    for intent, outcome in effects()[:FOUND_EFFECTS]:
         ledger.append(intent, outcome)
     await ledger.close()
 
@@ -172,7 +147,7 @@ async def _find_us(url: str) -> float:
     found: list[int] = []
     ledger = PostgresLedger.open(url)
     for number in range(FOUND_EFFECTS):
-        intent, _ = _effects()[number * STRIDE % FOUND_EFFECTS]  # Not in order: that would be read ahead.
+        intent, _ = effects()[number * STRIDE % FOUND_EFFECTS]  # Not in order: that would be read ahead.
         start_ns = time.perf_counter_ns()
         past = ledger.find(intent.id)
         found.append(time.perf_counter_ns() - start_ns)

@@ -2,39 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import asyncio
 from typing import Any
 
 import pytest
 
-from bailiwick import Agent, Bailiwick, Charter, Handle, Rule, action, tool
+from bailiwick import Agent, Bailiwick, Charter, Handle, Rule, action
 from bailiwick.charter import Approval
 from bailiwick.codec import decode
-from bailiwick.effects import Cost, Ruling, RulingVerdict
+from bailiwick.effects import Ruling, RulingVerdict
 from bailiwick.errors import Rejected, Terminated
 from bailiwick.gateway import Gateway, planned
 from bailiwick.testing import run
+from tests.unit.agents.paying import done, forget, look, pay
 from tests.worlds import KeptLedger, bare_world, copy_of, intents, outcome_of, records, within
-
-done: Counter[str] = Counter()
-EVERYTHING = Charter(allow=(Rule(),))
-
-
-@pytest.fixture(autouse=True)
-def forget() -> None:
-    done.clear()
-
-
-@tool(effect="irreversible", estimate=Cost(usd=1))
-async def pay(to: str, usd: int) -> str:
-    done[f"{to} {usd}"] += 1
-    return f"paid {usd} to {to}"
-
-
-@tool(effect="read")
-async def look(where: str) -> str:
-    done[where] += 1
-    return where
 
 
 class Clerk(Agent):
@@ -42,6 +23,8 @@ class Clerk(Agent):
     async def pay(self, to: str, usd: int) -> str:
         return await self.use(pay, to, usd)
 
+
+__all__ = ["answer", "forget"]  # A fixture for every test here.
 
 ASKING = Charter(allow=(Rule(),), approvals=(Approval(tool="pay", ask=("ada", "bob"), within_s=600),))
 
@@ -61,8 +44,6 @@ def answer(bw: Bailiwick, verdict: RulingVerdict, who: str = "ada", arguments: b
 
 
 async def asked(bw: Bailiwick, clerk: Handle[Clerk], verdict: RulingVerdict, **more: Any) -> str:
-    import asyncio
-
     paying = asyncio.ensure_future(clerk.pay("ada", 7))
     while not gateway_of(bw).approvals.waiting():
         await asyncio.sleep(0)
@@ -105,8 +86,6 @@ def test_no_answer_is_a_no() -> None:
 
 
 def test_other_arguments_are_what_is_done_and_recorded_and_the_agent_sees_them() -> None:
-    import asyncio
-
     from bailiwick.codec import encode
 
     async def main(bw: Bailiwick) -> Any:
@@ -141,8 +120,6 @@ def test_other_arguments_are_what_is_done_and_recorded_and_the_agent_sees_them()
 
 def test_a_run_that_a_person_ended_does_nothing_more() -> None:
     async def scenario(bw: Bailiwick) -> None:
-        import asyncio
-
         async def main(bw: Bailiwick) -> None:
             with pytest.raises(Terminated):
                 await bw.use(pay, "ada", 7)
@@ -164,8 +141,6 @@ def test_a_run_that_a_person_ended_does_nothing_more() -> None:
 
 
 def test_a_plan_is_agreed_to_once_and_what_is_outside_it_is_asked_for_again() -> None:
-    import asyncio
-
     async def scenario(bw: Bailiwick) -> None:
         exactly = planned("pay", exactly=pay.signature.pack(("ada", 5), {}), times=2)
         proposing = asyncio.ensure_future(bw.propose_plan(exactly, why="two rates"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,32 +11,17 @@ import pytest
 from bailiwick import Agent, Bailiwick, Charter, Handle, Rule, action, tool
 from bailiwick.charter import Answer, Approval, SafetyEnvelope
 from bailiwick.codec import decode
-from bailiwick.effects import Cost, EffectClass
+from bailiwick.effects import EffectClass
 from bailiwick.errors import BadInput, LeavesEnvelope, NotAllowed, OverBudget
 from bailiwick.gateway import Terms
 from bailiwick.grants import Budget
 from bailiwick.testing import run
+from tests.unit.agents.paying import done, forget, look, pay
 from tests.worlds import KeptLedger, bare_world, copy_of, intents, outcome_of, records, within
 
-done: Counter[str] = Counter()
+__all__ = ["forget"]  # A fixture for every test here.
+
 EVERYTHING = Charter(allow=(Rule(),))
-
-
-@pytest.fixture(autouse=True)
-def forget() -> None:
-    done.clear()
-
-
-@tool(effect="irreversible", estimate=Cost(usd=1))
-async def pay(to: str, usd: int) -> str:
-    done[f"{to} {usd}"] += 1
-    return f"paid {usd} to {to}"
-
-
-@tool(effect="read")
-async def look(where: str) -> str:
-    done[where] += 1
-    return where
 
 
 class Clerk(Agent):

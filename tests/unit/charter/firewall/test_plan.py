@@ -56,7 +56,7 @@ def test_value_the_plan_names_is_compared_whatever_the_argument_is_called() -> N
 
 
 def test_patterns_of_a_plan_end_where_a_host_or_a_folder_ends() -> None:
-    plan = _plan("go", get={"url": ["host:a.example", "https://b.example/v1/*"]}, put={"path": ["under:/work/out"]})
+    plan = _plan("go", get={"url": ["host:a.example", "https://b.example/v1/*"]}, put={"path": ["under:/lab/out"]})
     for good in ("https://a.example/x", "https://b.example/v1/y"):
         assert plan.look(a_call("get", url=good)).answer == "allow", good
     for bad in (
@@ -66,8 +66,8 @@ def test_patterns_of_a_plan_end_where_a_host_or_a_folder_ends() -> None:
         "https://b.example.evil.example/v1/",
     ):
         assert plan.look(a_call("get", url=bad)).answer == "ask", bad
-    assert plan.look(a_call("put", path="/work/out/a.txt")).answer == "allow"
-    assert plan.look(a_call("put", path="/work/out/../a.txt")).answer == "ask"
+    assert plan.look(a_call("put", path="/lab/out/a.txt")).answer == "allow"
+    assert plan.look(a_call("put", path="/lab/out/../a.txt")).answer == "ask"
 
 
 def test_what_a_pattern_leaves_open_must_not_come_from_outside() -> None:
