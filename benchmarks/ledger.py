@@ -15,20 +15,44 @@ from hashlib import sha256
 from pathlib import Path
 
 from bailiwick.codec import encode
-from bailiwick.effects import Record
+from bailiwick.effects import EffectClass, Intent, Kind, Outcome, Record, Status
+from bailiwick.ids import agent_of, ask_of, effect_id, new_run_id
 from bailiwick.ledger import GENESIS, Ledger, verify
 from bailiwick.ledger.backends.memory import MemoryLedger
 from bailiwick.ledger.backends.sqlite import SqliteLedger
 from benchmarks.figure import Figure, Measure, of_rounds
-from benchmarks.ledger_effects import GROUPED_ENTRIES, effects
 
 PRODUCERS = 1_000
 ROUNDS = 5
+GROUPED_ENTRIES = 40_000
 SINGLE_ENTRIES = 2_000
 LATENCY_APPENDS = 300
 MEMORY_ENTRIES = 20_000
 VERIFIED_ENTRIES = 20_000
 ROWS_A_COMMIT = 500
+
+
+@cache
+def effects() -> list[tuple[Intent, Outcome]]:
+    """Effects of the size that those of a campaign have: the intent takes some 320 bytes, the outcome some 140."""
+    run = new_run_id(time.time_ns())
+    agent = agent_of(ask_of(run))
+    made: list[tuple[Intent, Outcome]] = []
+    for number in range(GROUPED_ENTRIES // 2):
+        effect, now_ns = effect_id(run, str(number)), time.time_ns()
+        intent = Intent(
+            id=effect,
+            run=run,
+            agent=agent,
+            position=str(number),
+            kind=Kind.TOOL,
+            tool="ionisation_energy",
+            effect=EffectClass.IDEMPOTENT,
+            arguments=bytes(100),
+            at_ns=now_ns,
+        )
+        made.append((intent, Outcome(id=effect, status=Status.DONE, value=bytes(40), started_ns=now_ns, ended_ns=now_ns)))
+    return made
 
 
 @contextmanager

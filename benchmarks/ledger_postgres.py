@@ -20,7 +20,7 @@ from bailiwick.codec import encode
 from bailiwick.ledger import GENESIS, Ledger
 from bailiwick.ledger.backends.postgres import PostgresLedger
 from benchmarks.figure import Figure, Measure, of_rounds
-from benchmarks.ledger_effects import GROUPED_ENTRIES, effects
+from benchmarks.ledger import GROUPED_ENTRIES, effects
 from tests.postgres import running
 
 PRODUCERS = 1_000

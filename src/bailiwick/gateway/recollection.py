@@ -95,10 +95,8 @@ class Recollection:
         self._kept.unsealed.pop(seal.agent, None)
 
     def revoked(self, revocation: Revocation) -> None:
-        """What it names is taken back."""
+        """What it names is taken back, and stays so for whoever opens the record next."""
         self._kept.revoked.append(revocation)
-        if self._authority is not None and self._authority.grants is not None:
-            self._authority.grants.revoke(revocation)
 
     def spent(self, root: RunId) -> Spent:
         """What was spent in the tree of ``root``, but for what purses of their own paid."""
@@ -166,6 +164,8 @@ class Recollection:
                     self.sealed(seal)
                 case Revocation() as revocation:
                     self.revoked(revocation)
+                    if self._authority is not None and self._authority.grants is not None:
+                        self._authority.grants.revoke(revocation)
                 case _:
                     pass
 
